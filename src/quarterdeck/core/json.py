@@ -1,0 +1,48 @@
+"""JSON in one place: fast, strict and always storable."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import msgspec
+import rfc8785
+
+if TYPE_CHECKING:
+    Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+    JsonObject: TypeAlias = Mapping[str, Json]
+else:  # the decoders that read the log build themselves from annotations and can't follow a recursive alias
+    Json = Any
+    JsonObject = dict[str, Any]
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def encode(value: object) -> bytes:
+    """Compact UTF-8 JSON of plain values, dataclasses, structs, dates and UUIDs. Raises TypeError for anything else."""
+    return _encoder.encode(value)
+
+
+def encode_text(value: object) -> str:
+    """The same as `encode`, as text: what a jsonb parameter takes."""
+    return _encoder.encode(value).decode()
+
+
+def decode(data: bytes | str) -> Json:
+    """Parse JSON. Raises `msgspec.DecodeError` with the position of the fault."""
+    return cast("Json", _decoder.decode(data))
+
+
+def decode_object(data: bytes | str) -> dict[str, Json]:
+    """Parse JSON that must be an object. Raises `msgspec.ValidationError` when it is another type."""
+    return cast("dict[str, Json]", msgspec.json.decode(data, type=dict[str, object]))
+
+
+def canonical(value: Json) -> bytes:
+    """RFC 8785 canonical form: what digests and release ids are made of."""
+    return rfc8785.dumps(value)
+
+
+def digest(value: Json) -> str:
+    """SHA-256 of the canonical form, 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()

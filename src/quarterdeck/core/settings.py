@@ -1,0 +1,61 @@
+"""Settings come from `QUARTERDECK_*` variables and from nowhere else, so that every process of a deployment agrees."""
+
+import hashlib
+import hmac
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. Times are seconds, sizes bytes, unless the name says otherwise."""
+
+    model_config = SettingsConfigDict(env_prefix="QUARTERDECK_", extra="ignore", frozen=True)
+
+    environment: Literal["dev", "staging", "production"] = "dev"
+    secret_key: SecretStr = Field(
+        default=SecretStr(""), description="Master secret: keys, sessions and sealed values derive from it."
+    )
+    data_dir: Path = Field(default=Path(".quarterdeck"), description="Embedded database, caches and tool hosts.")
+
+    database_url: str = Field(default="", description="Owner's URL: migrations; the other two derive from it.")
+    app_url: str = Field(default="", description="URL of role qd_app; by default derived from database_url.")
+    system_url: str = Field(default="", description="URL of role qd_system; by default derived from database_url.")
+    listen_url: str = Field(default="", description="Direct URL for LISTEN where the others go through PgBouncer.")
+    pool_size: int = Field(default=12, ge=2, le=200)
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=7410, ge=0, le=65535)
+    public_url: str = ""
+    max_body: int = Field(default=4 * 1024 * 1024, ge=1024)
+    queue_limit: int = Field(default=10_000, ge=1, description="Queued runs of one tenant before submits get 429.")
+
+    worker_capacity: int = Field(default=100, ge=1, description="Runs that one worker executes at the same time.")
+    lease: float = Field(default=10.0, ge=1.0, description="Time after which a silent worker is taken for dead.")
+    drain_grace: float = Field(default=25.0, ge=0.0)
+    max_attempts: int = Field(default=5, ge=1, description="Claims of one run before it is taken for poison.")
+    concurrency: int = Field(default=0, ge=0, description="Runs executing at the same time everywhere; 0 = capacity.")
+    tenant_concurrency: int = Field(default=0, ge=0, description="The same for one tenant; 0 = no limit.")
+    user_concurrency: int = Field(default=0, ge=0, description="The same for one user; 0 = no limit.")
+    agent_concurrency: int = Field(default=0, ge=0, description="The same for one agent; 0 = no limit.")
+
+    tool_host_idle: float = Field(default=300.0, ge=1.0)
+    tool_host_memory: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
+    allow_private_targets: bool = Field(default=False, description="Let outbound calls reach private addresses (dev).")
+
+    log_level: str = "info"
+    log_json: bool = True
+    otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL; empty = no export.")
+    otlp_content: bool = Field(default=False, description="Put prompts, arguments and results into exported spans.")
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose, derived from the master secret (HMAC-SHA256, one block of HKDF-Expand)."""
+        return hmac.new(self.secret_key.get_secret_value().encode(), purpose.encode() + b"\x01", hashlib.sha256).digest()
+
+    @property
+    def lease_time(self) -> timedelta:
+        """The lease as a duration."""
+        return timedelta(seconds=self.lease)

@@ -1,0 +1,326 @@
+"""Everything that can happen in a run: this listing is the documentation of the log.
+
+Each event has a `kind` (its SSE name), a format version and its facts. Old formats are lifted when read, by `UPCASTERS`,
+never rewritten. What is measured in time is in milliseconds, money in micro-USD, sizes in bytes.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+import msgspec
+
+from quarterdeck.core.errors import Error
+from quarterdeck.core.json import Json, JsonObject, encode_text
+from quarterdeck.runs.messages import Content, Label, Message, Spoken, Usage
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that happened. Subclasses name its facts."""
+
+    kind: ClassVar[str]
+    v: ClassVar[int] = 1
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a gate said and the rule that decided: the first check that did not allow, or `default`."""
+
+    verdict: str
+    rule: str
+    reason: str = ""
+    checks: tuple[str, ...] = ()
+
+
+class Handoff(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a run that did not succeed leaves behind for whoever goes on: never empty-handed."""
+
+    done: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+    why: str = ""
+    last_words: str = ""
+
+
+class RunAdmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The API accepted the run. Everything that configured it is named here."""
+
+    kind = "run.admitted"
+    agent: str
+    release: str
+    user: str
+    input: tuple[Message, ...]
+    thread: str | None = None
+    variables: Mapping[str, Json] = {}
+    tags: Mapping[str, str] = {}
+    priority: int = 0
+    submitted_by: str = ""
+    traceparent: str | None = None
+    effective: str = ""
+
+
+class RunClaimed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A worker took the run: a new attempt begins. Whatever the attempt before had in flight is dealt with now."""
+
+    kind = "run.claimed"
+    worker: str
+    host: str
+    version: str
+    behaviour: int
+
+
+class ThreadContinued(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The conversation before this run: the runs of the thread, oldest first, whose messages the model reads first."""
+
+    kind = "thread.continued"
+    runs: tuple[str, ...]
+
+
+class MessageAdded(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The runtime put words of its own before the model: a nudge after an empty answer, a repair, a warning of limits."""
+
+    kind = "message.added"
+    message: Message
+    cause: str
+
+
+class ModelCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Intent: this step asks the model. The prompt is the release's plus the messages so far; `prompt` is its digest."""
+
+    kind = "model.called"
+    step: int
+    call: str
+    provider: str
+    model: str
+    decision: Decision
+    prompt: str = ""
+    messages: int = 0
+    reserved_tokens: int = 0
+
+
+class ModelAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The model's answer, whole, with what it cost and which model really gave it."""
+
+    kind = "model.answered"
+    step: int
+    call: str
+    content: tuple[Spoken, ...]
+    finish: str
+    served_model: str
+    usage: Usage
+    cost: int | None = None
+    response_id: str | None = None
+    ms: int = 0
+    first_token_ms: int | None = None
+    tries: int = 1
+
+
+class ModelFailed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """One try at the model did not work. `retry_in_ms` is set when another one follows by itself."""
+
+    kind = "model.failed"
+    step: int
+    call: str
+    code: str
+    message: str
+    status: int | None = None
+    retry_in_ms: int | None = None
+    ms: int = 0
+    try_: int = msgspec.field(default=1, name="try")
+
+
+class ModelDrifted(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The model that answered is not the one that was pinned, or a replay left the recorded path."""
+
+    kind = "model.drifted"
+    step: int
+    call: str
+    wanted: str
+    served: str
+    difference: str = ""
+
+
+class ToolCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Intent: decided and about to be sent. Nobody may begin it after `not_after` (Unix milliseconds)."""
+
+    kind = "tool.called"
+    step: int
+    call: str
+    tool: str
+    arguments: JsonObject
+    effect: str
+    repeat: str
+    decision: Decision
+    key: str = ""
+    not_after: int = 0
+    timeout_ms: int = 0
+
+
+class ToolDenied(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The gate refused the call; the model is told why in `content`."""
+
+    kind = "tool.denied"
+    step: int
+    call: str
+    tool: str
+    arguments: JsonObject
+    decision: Decision
+    content: tuple[Content, ...]
+
+
+class ToolAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The tool answered. `is_error` is the tool's own word; `size` is before truncation."""
+
+    kind = "tool.answered"
+    call: str
+    content: tuple[Content, ...]
+    is_error: bool = False
+    label: Label | None = None
+    ms: int = 0
+    size: int = 0
+    truncated: bool = False
+    tries: int = 1
+
+
+class ToolFailed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The call did not take place or can safely be taken as failed; the model is told in `content`."""
+
+    kind = "tool.failed"
+    call: str
+    code: str
+    content: tuple[Content, ...]
+    ms: int = 0
+
+
+class ToolUnknown(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Nobody here knows whether the effect took place. It is never repeated; a person or a reconcile hook answers."""
+
+    kind = "tool.unknown"
+    call: str
+    tool: str
+    why: str
+    ask_after: int = 0
+
+
+class ToolResolved(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody said what became of an unknown outcome: `happened` or `did_not_happen`."""
+
+    kind = "tool.resolved"
+    call: str
+    outcome: str
+    by: str
+    content: tuple[Content, ...]
+
+
+class RunParked(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The run waits and holds no worker. `until` is Unix milliseconds where it goes on by itself."""
+
+    kind = "run.parked"
+    status: str
+    why: str
+    until: int | None = None
+
+
+class RunReleased(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A worker gave the run back unfinished: it drains, or the sweep found its lease run out."""
+
+    kind = "run.released"
+    why: str
+
+
+class RunResumed(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What it waited for has come; it is queued again."""
+
+    kind = "run.resumed"
+    why: str
+    by: str = ""
+
+
+class RunRetried(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A person sent an ended run back from its last checkpoint; effects that happened stay happened."""
+
+    kind = "run.retried"
+    by: str
+    why: str = ""
+
+
+class CancelRequested(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """Somebody wants the run to end. It ends once what is in flight has been interrupted and accounted for."""
+
+    kind = "run.cancel_requested"
+    by: str
+    why: str = ""
+
+
+class OutputRejected(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The final answer did not fit the agent's output schema; one repair is asked for."""
+
+    kind = "output.rejected"
+    step: int
+    errors: tuple[str, ...]
+
+
+class RunFinished(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The end: a result, or a handoff that says what was done, what is left and why it stopped."""
+
+    kind = "run.finished"
+    status: str
+    reason: str | None = None
+    text: str = ""
+    output: Json = None
+    handoff: Handoff | None = None
+    error_code: str | None = None
+    error: str | None = None
+
+
+EVENTS: tuple[type[Event], ...] = (
+    RunAdmitted,
+    RunClaimed,
+    ThreadContinued,
+    MessageAdded,
+    ModelCalled,
+    ModelAnswered,
+    ModelFailed,
+    ModelDrifted,
+    ToolCalled,
+    ToolDenied,
+    ToolAnswered,
+    ToolFailed,
+    ToolUnknown,
+    ToolResolved,
+    RunParked,
+    RunReleased,
+    RunResumed,
+    RunRetried,
+    CancelRequested,
+    OutputRejected,
+    RunFinished,
+)
+KINDS: Mapping[str, type[Event]] = {event.kind: event for event in EVENTS}
+
+UPCASTERS: dict[tuple[str, int], Callable[[JsonObject], JsonObject]] = {}
+"""(kind, version) to a function that lifts its JSON to the next version. Entries are added, never changed."""
+
+
+class UnknownEvent(Error):
+    """The log holds an event that this version can't read; a newer worker must take the run."""
+
+    code, status = "log.unknown_event", 500
+
+
+def write(event: Event) -> str:
+    """The event's JSON text as it is stored. The caller has made its text storable."""
+    return encode_text(event)
+
+
+def read(kind: str, v: int, data: str) -> Event:
+    """The event that a row holds, lifted to the present format. Raises UnknownEvent for a newer or unknown one."""
+    event = KINDS.get(kind)
+    if event is None or v > event.v:
+        raise UnknownEvent(kind=kind, version=v)
+    if v == event.v:
+        return _decoders[kind].decode(data)
+    value: JsonObject = msgspec.json.decode(data)
+    for version in range(v, event.v):
+        value = UPCASTERS[kind, version](value)
+    return msgspec.convert(value, event)
+
+
+_decoders = {event.kind: msgspec.json.Decoder(event) for event in EVENTS}
