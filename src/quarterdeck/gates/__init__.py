@@ -1,0 +1,1 @@
+"""The only two doors by which an agent reaches the world. Each is a literal list of checks and fails closed."""

@@ -1,0 +1,100 @@
+"""What a model is asked and what it answers, the same for every provider."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+from quarterdeck.core.errors import Error
+from quarterdeck.core.ids import RunId, TenantId
+from quarterdeck.core.json import JsonObject
+from quarterdeck.releases.records import ModelPin
+from quarterdeck.runs.messages import Message, Spoken, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class ToolOffer:
+    """A tool as the model is shown it."""
+
+    name: str
+    description: str
+    parameters: JsonObject
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """One question to a model, whole. `messages` hold no stored parts: they have been read back into words."""
+
+    tenant: TenantId
+    run: RunId
+    agent: str
+    release: str
+    step: int
+    call: str
+    pin: ModelPin
+    system: str
+    messages: Sequence[Message]
+    tools: tuple[ToolOffer, ...]
+    output_schema: JsonObject | None = None
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAnswer:
+    """One answer. `finish` is `stop`, `length`, `calls`, `refusal` or `filtered`; `cost` None = no price known.
+
+    `differences` is what a lenient replay found to differ from its recording.
+    """
+
+    content: tuple[Spoken, ...]
+    finish: str
+    served_model: str
+    usage: Usage
+    cost: int | None
+    response_id: str | None
+    ms: int
+    first_token_ms: int | None = None
+    differences: tuple[str, ...] = ()
+
+
+Delta: TypeAlias = Callable[[str, str], None]
+"""Told of streamed text as it comes: (kind `text` or `thinking`, piece). Must not block."""
+
+
+class Model(Protocol):
+    """One provider connection, kept open. Makes one try: retries belong to the gate."""
+
+    async def answer(self, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
+        """One try. Raises ModelFault. Cancelling it abandons the request and closes its stream."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class ModelFault(Error):
+    """The provider did not answer usefully."""
+
+    code, status = "model.fault", 502
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str,
+        retryable: bool,
+        status: int | None = None,
+        retry_after: float | None = None,
+        raw: str | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.fault = code
+        """rate_limited, overloaded, timeout, cut_off, malformed, refused_request, unauthenticated, unreachable, diverged, unknown_model."""
+        self.retryable = retryable
+        self.http_status = status
+        self.retry_after = retry_after
+        self.raw = raw
+
+
+OnFault: TypeAlias = Callable[[ModelFault, int, float | None, int], Awaitable[None]]
+"""Told of each failed try: (fault, number of the try from 1, seconds until the next or None, milliseconds it took)."""

@@ -1,0 +1,101 @@
+"""A release as the runtime reads it. The manifest is the truth; these records are its typed view."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
+from quarterdeck.core.json import Json, JsonObject
+
+BEHAVIOUR_VERSION = 1
+"""Raised only when assembled prompts, checks or the fold change; part of every release's digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPin:
+    """One exact model on a named provider connection, with the settings that are sent along."""
+
+    provider: str
+    id: str
+    temperature: float | None = None
+    top_p: float | None = None
+    max_output_tokens: int = 4096
+    timeout: float = 120.0
+    parallel_tool_calls: bool = True
+    extra: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolServer:
+    """Where tools live. `python` = the release's own code in a tool host; `stdio` = a local command; `http` = remote MCP."""
+
+    name: str
+    kind: str
+    module: str = ""
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, str] | None = None
+    url: str = ""
+    headers: Mapping[str, str] | None = None
+    lock_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolGrant:
+    """One tool that the release grants: its schema as extracted at registration and what its author declared."""
+
+    name: str
+    server: str
+    remote_name: str
+    description: str
+    parameters: JsonObject
+    effect: str
+    repeat: str
+    trust: str
+    timeout: float = 30.0
+    max_output: int = 100_000
+    retries: int = 2
+    max_concurrency: int = 0
+    output_schema: JsonObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where a run ends whatever the model wants. Seconds count execution and waiting for models and tools, not parking."""
+
+    max_steps: int = 30
+    max_tool_calls: int = 60
+    max_seconds: float = 900.0
+    max_tokens: int = 500_000
+    max_parallel_calls: int = 8
+    max_repeats: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Everything that a worker needs to execute a run of this release."""
+
+    tenant: TenantId
+    id: ReleaseId
+    agent: AgentName
+    owner: str
+    description: str
+    prompt: str
+    variables: Mapping[str, Json]
+    model: ModelPin
+    servers: tuple[ToolServer, ...]
+    tools: tuple[ToolGrant, ...]
+    limits: Limits
+    output_schema: JsonObject | None
+    behaviour: int
+    files: Mapping[str, str]
+    label: str | None
+    registered_by: str
+    registered_at: datetime
+
+    def tool(self, name: str) -> ToolGrant | None:
+        """The grant of that name, or None: default deny starts here."""
+        return next((tool for tool in self.tools if tool.name == name), None)
+
+    def server(self, name: str) -> ToolServer:
+        """The server of that name; a manifest that names an unknown one was refused at registration."""
+        return next(server for server in self.servers if server.name == name)
