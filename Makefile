@@ -17,10 +17,10 @@ demo: setup ## See it work: database, api, workers, example agents, a dozen runs
 	@$(PY) examples/demo.py $(ARGS)
 
 test: setup ## Run every test: unit, database, flow, contract, console, web (ARGS="unit db" picks stages)
-	@$(PY) scripts/test.py $(ARGS)
+	@$(PY) -m scripts.test $(ARGS)
 
 check: setup ## Style, types, layers, names, file lengths, links, the console's lint
-	@$(PY) scripts/check.py $(ARGS)
+	@$(PY) -m scripts.check $(ARGS)
 
 bench: setup ## Measure; `make bench` lists the benches, ARGS="engine --help" runs one
 	@$(PY) -m bench $(ARGS)
