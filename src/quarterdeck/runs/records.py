@@ -141,6 +141,7 @@ class Submission:
     user_id: UserId
     submitted_by: str
     input: Json
+    variables: Mapping[str, Json]
     thread: ThreadId | None
     priority: int
     tags: Mapping[str, str]
@@ -148,3 +149,5 @@ class Submission:
     dedup_key: str | None
     dedup_digest: bytes | None
     traceparent: str | None
+    parent: RunId | None = None
+    kind: str = "agent"

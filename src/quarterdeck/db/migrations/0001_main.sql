@@ -156,6 +156,7 @@ CREATE TABLE qd.runs (
     finished_at timestamptz,
     -- changes at a step: in no index, so that updates stay HOT
     attempt int NOT NULL DEFAULT 0,
+    fruitless int NOT NULL DEFAULT 0,           -- claims since something last came of it: capped, so that poison ends
     epoch bigint,
     last_seq int NOT NULL DEFAULT 0,
     last_event_at timestamptz NOT NULL DEFAULT now(),

@@ -1,0 +1,264 @@
+"""What a run does next, decided from its state alone. `Step` is what the job then carries out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+import jsonschema_rs
+
+from quarterdeck.core.json import Json, JsonObject, decode
+from quarterdeck.releases.records import Limits
+from quarterdeck.runs.events import Handoff
+from quarterdeck.runs.fold import CallState, RunState
+from quarterdeck.runs.messages import Call, ModelMessage, Text
+from quarterdeck.runs.records import Effect, Repeat, Status, StopReason
+
+EMPTY = "empty"
+CUT_OFF = "cut_off"
+LOOPING = "looping"
+REPAIR = "repair"
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    """Ask the model. `again`: the attempt before asked already and got no answer that was kept."""
+
+    step: int
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CallTools:
+    """Put `fresh` calls before the gate and send what it allows; send `again` those that may be repeated."""
+
+    step: int
+    fresh: tuple[CallState, ...]
+    again: tuple[CallState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """These calls may or may not have had their effect, and may not be repeated: note that nobody knows."""
+
+    calls: tuple[CallState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Nudge:
+    """Tell the model something on the user's side of the conversation, then ask again."""
+
+    cause: str
+    text: str
+    errors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Give the slot back and wait."""
+
+    status: Status
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end. `text` and `output` are the result; everything but success carries a handoff."""
+
+    status: Status
+    text: str = ""
+    output: Json = None
+    reason: StopReason | None = None
+    why: str = ""
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Nothing to do: the run has ended."""
+
+
+Step: TypeAlias = CallModel | CallTools | Doubt | Nudge | Park | Finish | Rest
+
+
+def next_step(state: RunState, limits: Limits, now: datetime, output: "OutputCheck | None" = None) -> Step:
+    """The one next step. Deterministic: the same state and time give the same step in any process."""
+    if state.finished:
+        return Rest()
+    if state.cancel:
+        return Finish(Status.CANCELLED, why=f"cancelled by {state.cancel.by}")
+    if state.calls:
+        return _calls(state, limits, now)
+    if state.answer is not None:
+        return _answered(state, output)
+    return _ask(state, limits, now)
+
+
+def _calls(state: RunState, limits: Limits, now: datetime) -> Step:
+    waiting = tuple(call for call in state.calls if call.outcome is None and call.unknown is None)
+    orphans = tuple(call for call in waiting if call.intent and call.attempt < state.attempt)
+    doubtful = tuple(call for call in orphans if not may_repeat(call))
+    if doubtful:
+        return Doubt(doubtful)
+    fresh = tuple(call for call in waiting if call.intent is None)
+    if fresh or orphans:
+        return _over_calls(state, fresh, limits, now) or CallTools(state.steps, fresh, orphans)
+    names = ", ".join(sorted({call.call.tool for call in state.unknown}))
+    return Park(Status.WAITING_FOR_OUTCOME, f"nobody knows whether {names} took effect")
+
+
+def _over_calls(state: RunState, fresh: tuple[CallState, ...], limits: Limits, now: datetime) -> Finish | None:
+    if fresh and len(fresh) == len(state.calls) and state.tool_calls + len(fresh) > limits.max_tool_calls:
+        return _stop(StopReason.CALLS, f"the limit of {limits.max_tool_calls} tool calls is reached")
+    if fresh and repeats(state.turns) > limits.max_repeats + 1:
+        return _stop(StopReason.LOOP, f"the same calls came {repeats(state.turns)} times in a row")
+    if fresh and state.active_ms_at(now) > limits.max_seconds * 1000:
+        return _stop(StopReason.TIME, f"the limit of {limits.max_seconds:g} s of execution is reached")
+    return None
+
+
+def _answered(state: RunState, output: "OutputCheck | None") -> Step:
+    answer = state.answer
+    assert answer is not None
+    message = ModelMessage(answer.content)
+    text = message.text.strip()
+    if answer.finish in {"refusal", "filtered"}:
+        said = text or "The model refused to answer."
+        return Finish(Status.STOPPED, said, reason=StopReason.POLICY, why=f"the model answered with a {answer.finish}")
+    if answer.finish == "length" and CUT_OFF not in state.nudges:
+        return Nudge(CUT_OFF, "Your last answer was cut off because it was too long. Answer again, shorter.")
+    if not text:
+        if EMPTY in state.nudges:
+            return Finish(Status.FAILED, why="the model gave an empty answer twice", error_code="model.empty")
+        return Nudge(EMPTY, "Your last answer was empty. Give your final answer, or call a tool.")
+    if output is None:
+        return Finish(Status.SUCCEEDED, text)
+    return _structured(state, output.judge(text), text)
+
+
+def _structured(state: RunState, judged: "Fits | Misfits", text: str) -> Step:
+    if isinstance(judged, Fits):
+        return Finish(Status.SUCCEEDED, text, judged.value)
+    if state.rejected is not None:
+        why = "the answer did not fit the output schema, even after a repair: " + "; ".join(judged.errors[:3])
+        return Finish(Status.FAILED, text, why=why, error_code="output.invalid")
+    listed = "\n".join(f"- {error}" for error in judged.errors)
+    return Nudge(REPAIR, f"Your answer does not fit the required JSON schema:\n{listed}\nAnswer with the corrected JSON only.", judged.errors)
+
+
+def _ask(state: RunState, limits: Limits, now: datetime) -> Step:
+    again = state.asked is not None
+    if not again and state.steps >= limits.max_steps:
+        return _stop(StopReason.STEPS, f"the limit of {limits.max_steps} steps is reached")
+    if state.usage.input + state.usage.output >= limits.max_tokens:
+        return _stop(StopReason.TOKENS, f"the limit of {limits.max_tokens:,} tokens is reached")
+    if state.active_ms_at(now) > limits.max_seconds * 1000:
+        return _stop(StopReason.TIME, f"the limit of {limits.max_seconds:g} s of execution is reached")
+    count = repeats(state.turns)
+    if count >= limits.max_repeats and LOOPING not in state.nudges[-1:]:
+        if count > limits.max_repeats + 1:
+            return _stop(StopReason.LOOP, f"the same calls came {count} times in a row")
+        return Nudge(LOOPING, f"You have made the same tool calls {count} times in a row. Use what you have learnt, try something else, or give your final answer.")
+    return CallModel(state.asked.step if state.asked else state.steps + 1, again)
+
+
+def _stop(reason: StopReason, why: str) -> Finish:
+    return Finish(Status.STOPPED, reason=reason, why=why)
+
+
+def may_repeat(call: CallState) -> bool:
+    """Whether a call whose outcome was lost may be sent again: reads always, others by their declared `repeat`."""
+    intent = call.intent
+    assert intent is not None
+    return intent.effect == Effect.READ or intent.repeat in {Repeat.SAFE, Repeat.KEYED}
+
+
+def repeats(turns: Sequence[str], longest: int = 3) -> int:
+    """How many times in a row the last turn, or the last cycle of up to `longest` turns, has come."""
+    best = 1 if turns else 0
+    for period in range(1, longest + 1):
+        cycle, count = turns[-period:], 1
+        while len(cycle) == period and turns[-(count + 1) * period : -count * period] == cycle:
+            count += 1
+        best = max(best, count)
+    return best
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """The answer is JSON of the wanted shape."""
+
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Misfits:
+    """The answer is not; each error names its place."""
+
+    errors: tuple[str, ...]
+
+
+class OutputCheck:
+    """A release's output schema, compiled once."""
+
+    def __init__(self, schema: JsonObject) -> None:
+        self._validator = jsonschema_rs.validator_for(dict(schema))
+
+    def judge(self, text: str) -> Fits | Misfits:
+        """Whether an answer is JSON that fits. One fenced code block around it is accepted: models do that."""
+        try:
+            value = decode(_unfenced(text))
+        except ValueError as error:
+            return Misfits((f"not JSON: {error}",))
+        errors = tuple(
+            f"{'/'.join(str(part) for part in error.instance_path) or 'the whole answer'}: {error.message}"
+            for error in self._validator.iter_errors(value)
+        )
+        return Misfits(errors[:10]) if errors else Fits(value)
+
+
+def _unfenced(text: str) -> str:
+    lines = text.strip().splitlines()
+    if len(lines) >= 2 and lines[0].startswith("```") and lines[-1].strip() == "```":
+        return "\n".join(lines[1:-1])
+    return text
+
+
+def handoff(state: RunState, why: str) -> Handoff:
+    """What was done, what is left and why it stopped, from the log alone: it works when no model can be asked any more."""
+    done = tuple(
+        f"{tool} × {count}" if count > 1 else tool for tool, count in state.tools_called.items()
+    )
+    return Handoff(done, tuple(_left(state)), why, _last_words(state))
+
+
+def _left(state: RunState) -> list[str]:
+    left = [f"find out whether {call.call.tool} ({_brief(call.call)}) took effect" for call in state.unknown]
+    left += [
+        f"{call.call.tool} ({_brief(call.call)}) was asked for and not carried out"
+        for call in state.calls
+        if call.outcome is None and call.unknown is None and call.intent is None
+    ]
+    left += [
+        f"{call.call.tool} ({_brief(call.call)}) was sent and its answer not awaited"
+        for call in state.calls
+        if call.outcome is None and call.unknown is None and call.intent is not None
+    ]
+    return left or ["a final answer to the user"]
+
+
+def _brief(call: Call) -> str:
+    shown = ", ".join(f"{key}={value}" for key, value in call.arguments.items())
+    return shown if len(shown) <= 120 else shown[:119] + "…"
+
+
+def _last_words(state: RunState) -> str:
+    for message in reversed(state.messages):
+        if isinstance(message, ModelMessage) and message.text.strip():
+            return message.text.strip()
+    return ""
+
+
+def nudge_text(text: str) -> tuple[Text, ...]:
+    """A nudge's words as message content."""
+    return (Text(text),)

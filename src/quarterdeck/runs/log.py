@@ -1,0 +1,194 @@
+"""Writing to a run's log. Each verb is one statement that fences, numbers and appends at once.
+
+The run's row is locked first; no row means that the writer is fenced out: another attempt, or an end, came before. A
+fenced-out writer has written nothing and must stop.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from quarterdeck.core.errors import Conflict
+from quarterdeck.core.ids import RunId, TenantId, WorkerId
+from quarterdeck.db.records import Row, Tx
+from quarterdeck.runs.events import Event, write
+from quarterdeck.runs.fold import RunState
+from quarterdeck.runs.records import Status, StoredEvent
+
+_TOTALS = """step = $6, steps_used = $7, tool_calls = $8, failed_calls = $9, input_tokens = $10, output_tokens = $11,
+        cost_micro_usd = $12, risk_level = $13, last_event_at = clock_timestamp(), last_seq = last_seq + $5"""
+_FENCE = "tenant = $1 AND id = $2 AND attempt = $3 AND worker = $4 AND status IN ('running', 'cancelling')"
+
+# A worker's append: fence, numbering and totals in one statement. Nothing indexed changes, so the update stays HOT.
+APPEND = f"""
+WITH r AS (
+    UPDATE qd.runs SET {_TOTALS}, fruitless = CASE WHEN $17 THEN 0 ELSE fruitless END
+    WHERE {_FENCE} RETURNING last_seq)
+INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
+SELECT $1, $2, r.last_seq - $5 + e.n, $3, e.kind, e.v, e.data::jsonb
+FROM r, unnest($14::text[], $15::smallint[], $16::text[]) WITH ORDINALITY AS e (kind, v, data, n)
+RETURNING seq
+"""
+
+# A worker's last append of an attempt: the run leaves the worker for the status given.
+LEAVE = f"""
+WITH r AS (
+    UPDATE qd.runs SET {_TOTALS}, fruitless = CASE WHEN $17 THEN 0 ELSE fruitless END,
+        status = $18, worker = NULL, delivered_at = NULL, reason = $19, why = $20, error_code = $21,
+        finished_at = CASE WHEN $22 THEN clock_timestamp() END,
+        parked_at = CASE WHEN $23 THEN clock_timestamp() END,
+        available_at = coalesce($24, available_at)
+    WHERE {_FENCE} RETURNING last_seq)
+INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
+SELECT $1, $2, r.last_seq - $5 + e.n, $3, e.kind, e.v, e.data::jsonb
+FROM r, unnest($14::text[], $15::smallint[], $16::text[]) WITH ORDINALITY AS e (kind, v, data, n)
+RETURNING seq
+"""
+
+# A worker takes a delivered run: only while its own lease is good, and only once a delivery.
+CLAIM = """
+WITH r AS (
+    UPDATE qd.runs SET status = 'running', attempt = attempt + 1, fruitless = fruitless + 1, worker = $3, epoch = $4,
+        delivered_at = NULL, last_seq = last_seq + 1, last_event_at = clock_timestamp(),
+        started_at = coalesce(started_at, clock_timestamp()), step = 'starting', reason = NULL, why = ''
+    WHERE tenant = $1 AND id = $2 AND status IN ('queued', 'waiting_for_retry') AND delivered_at IS NOT NULL
+      AND EXISTS (SELECT 1 FROM qd.workers w WHERE w.id = $3 AND w.epoch = $4 AND w.lease_until > clock_timestamp())
+    RETURNING *),
+i AS (
+    INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
+    SELECT $1, $2, r.last_seq, r.attempt, 'run.claimed', $5, $6::jsonb FROM r)
+SELECT * FROM r
+"""
+
+# Somebody outside the worker appends to a run whose row the same transaction has locked: numbering without a fence.
+APPEND_LOCKED = """
+WITH r AS (
+    UPDATE qd.runs SET last_seq = last_seq + $3, last_event_at = clock_timestamp()
+    WHERE tenant = $1 AND id = $2 RETURNING last_seq, attempt)
+INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
+SELECT $1, $2, r.last_seq - $3 + e.n, r.attempt, e.kind, e.v, e.data::jsonb
+FROM r, unnest($4::text[], $5::smallint[], $6::text[]) WITH ORDINALITY AS e (kind, v, data, n)
+RETURNING seq
+"""
+
+# A run's events after a given one, in order.
+READ = """
+SELECT seq, attempt, kind, v, at, data FROM qd.run_events
+WHERE tenant = $1 AND run = $2 AND seq > $3 ORDER BY seq LIMIT $4
+"""
+
+EVERYTHING = 1_000_000
+
+
+class FencedOut(Conflict):
+    """Another worker has this run now, or it has ended; this one must stop."""
+
+    code = "run.fenced_out"
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What entitles a worker to write to a run: its attempt at it."""
+
+    tenant: TenantId
+    run: RunId
+    worker: WorkerId
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """How a run leaves its worker. `ended` and `parked` set the matching time stamps."""
+
+    status: Status
+    reason: str | None = None
+    why: str = ""
+    error_code: str | None = None
+    ended: bool = False
+    parked: bool = False
+    available_at: datetime | None = None
+
+
+async def append(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, *, step: str, risk: str) -> int:
+    """Append events as the holder; totals are taken from `state`, which already includes them.
+
+    Returns the last sequence number. Raises FencedOut. Repeating it after a lost answer is not idempotent: on
+    CommitUnknown the holder must give the run up and let the sweep decide.
+    """
+    row = await tx.fetchval(APPEND, *_facts(hold, events, state, step, risk), _bears_fruit(events))
+    return _last(row, events)
+
+
+async def leave(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, risk: str, to: Departure) -> int:
+    """Append events and give the run up: parked, ended, or back in the queue. Raises FencedOut."""
+    row = await tx.fetchval(
+        LEAVE,
+        *_facts(hold, events, state, "", risk),
+        _bears_fruit(events),
+        to.status,
+        to.reason,
+        to.why,
+        to.error_code,
+        to.ended,
+        to.parked,
+        to.available_at,
+    )
+    return _last(row, events)
+
+
+async def claim(tx: Tx, tenant: TenantId, run: RunId, worker: WorkerId, epoch: int, event: Event) -> Row | None:
+    """Take a delivered run for one attempt. None: it is not there to be taken, or this worker's lease has run out."""
+    return await tx.fetchrow(CLAIM, tenant, run, worker, epoch, event.v, write(event))
+
+
+async def append_locked(tx: Tx, tenant: TenantId, run: RunId, events: Sequence[Event]) -> int:
+    """Append on behalf of somebody outside the worker. The caller holds the run's row lock and has checked its status."""
+    row = await tx.fetchval(APPEND_LOCKED, tenant, run, len(events), *_columns(events))
+    return _last(row, events)
+
+
+async def read(tx: Tx, tenant: TenantId, run: RunId, after: int = 0, limit: int = EVERYTHING) -> list[StoredEvent]:
+    """The events after `after`, oldest first."""
+    return [StoredEvent(*row) for row in await tx.fetch(READ, tenant, run, after, limit)]  # pyright: ignore[reportArgumentType]
+
+
+def _last(first: int | None, events: Sequence[Event]) -> int:
+    if first is None:
+        raise FencedOut
+    return first + len(events) - 1
+
+
+def _facts(hold: Hold, events: Sequence[Event], state: RunState, step: str, risk: str) -> tuple[object, ...]:
+    return (
+        hold.tenant,
+        hold.run,
+        hold.attempt,
+        hold.worker,
+        len(events),
+        step,
+        state.steps,
+        state.tool_calls,
+        state.failed_calls,
+        state.usage.input,
+        state.usage.output,
+        state.cost,
+        risk,
+        *_columns(events),
+    )
+
+
+def _columns(events: Sequence[Event]) -> tuple[list[str], list[int], list[str]]:
+    return [event.kind for event in events], [event.v for event in events], [write(event) for event in events]
+
+
+_FRUIT = frozenset({"model.answered", "tool.answered", "tool.failed", "tool.denied", "run.parked"})
+
+
+def _bears_fruit(events: Sequence[Event]) -> bool:
+    return any(event.kind in _FRUIT for event in events)
+
+
+def hold_of(row: Row, worker: UUID) -> Hold:
+    """The hold that a claim's row gives."""
+    return Hold(TenantId(row["tenant"]), RunId(row["id"]), WorkerId(worker), row["attempt"])
