@@ -1,0 +1,1 @@
+"""What users write: agents, tools and, later, policies, budgets, suites and rollouts, as files in a folder."""
