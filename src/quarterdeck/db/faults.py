@@ -71,6 +71,36 @@ class BadUrl(Misconfigured):
     code = "config.bad_url"
 
 
+class MigrationChanged(Misconfigured):
+    """A migration was changed after this database applied it; restore it, and put the change into a new file."""
+
+    code = "database.migration_changed"
+
+
+class MigrationFailed(Misconfigured):
+    """A migration can't be applied; the database is as it was before this file."""
+
+    code = "database.migration_failed"
+
+
+class MigrationsPending(Misconfigured):
+    """The database is older than this code; run `quarterdeck migrate` first."""
+
+    code = "database.migrations_pending"
+
+
+class CodeTooOld(Misconfigured):
+    """The database was migrated for a newer version and lacks what this one needs; upgrade this process."""
+
+    code = "database.code_too_old"
+
+
+class NotPermitted(Misconfigured):
+    """The user of QUARTERDECK_DATABASE_URL may not do this; it needs CREATEROLE and CREATE on the database."""
+
+    code = "database.not_permitted"
+
+
 def explain(fault: BaseException, *, closed: bool = False) -> Error | None:
     """Our error for a fault of the driver or the network; None when the database's state is not to blame.
 
