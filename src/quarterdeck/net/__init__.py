@@ -1,0 +1,1 @@
+"""Outbound HTTP to addresses that others chose: one door out, so that none can be talked into reaching inside."""
