@@ -1,7 +1,7 @@
 """A release as the runtime reads it. The manifest is the truth; these records are its typed view."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
@@ -99,3 +99,19 @@ class Release:
     def server(self, name: str) -> ToolServer:
         """The server of that name; a manifest that names an unknown one was refused at registration."""
         return next(server for server in self.servers if server.name == name)
+
+
+@dataclass(frozen=True, slots=True)
+class ToolSchema:
+    """One tool as its server shows it when a release is built: the author's CLI asks, the manifest pins what it said.
+
+    `marks` are what the author declared in code (`effect`, `repeat`, `trust`, `timeout`); `agent.yaml` overrides them.
+    `hints` are MCP annotations: shown to people, believed by nobody.
+    """
+
+    name: str
+    description: str
+    parameters: JsonObject
+    output_schema: JsonObject | None = None
+    marks: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    hints: Mapping[str, Json] = field(default_factory=dict[str, Json])

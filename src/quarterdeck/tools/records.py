@@ -1,7 +1,9 @@
 """What a tool is asked and what came of it."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.core.json import Json, JsonObject
@@ -11,10 +13,11 @@ from quarterdeck.runs.messages import Content
 
 @dataclass(frozen=True, slots=True)
 class ToolRequest:
-    """One call, decided and committed as an intent. `not_after` is Unix milliseconds; `key` is the stable idempotency key.
+    """One call, decided and committed as an intent.
 
-    `boot_deadline` is the same instant on this machine's boot-time clock (`core.clock.Clock.boot`), read when the intent was
-    made: checked again just before sending, because a frozen worker must not send late.
+    `key` is the stable idempotency key. `not_after` is Unix milliseconds; `boot_deadline` is the same instant on this
+    machine's boot-time clock (`core.clock.Clock.boot`), read when the intent was made: checked again just before
+    sending, because a frozen worker must not send late.
     """
 
     tenant: TenantId
@@ -47,7 +50,8 @@ class Answered:
 class Failed:
     """The call did not begin, or is known to have had no effect: safe to say that it failed.
 
-    `code`: not_sent, too_late, host_failed, timeout, crashed, too_large, bad_answer, cancelled, refused, unreachable, rate_limited.
+    `code`: not_sent, too_late, host_failed, timeout, crashed, too_large, bad_answer, cancelled, refused, unreachable,
+    rate_limited, schema_changed.
     `retryable`: another try may help; `retry_after` in seconds where the tool said so.
     """
 
@@ -67,3 +71,69 @@ class Unknown:
 
 
 ToolOutcome: TypeAlias = Answered | Failed | Unknown
+
+Progress: TypeAlias = Callable[[float, float | None, str], None]
+"""Told how far a call is: (done, total if known, words). Must not block."""
+
+ReadFiles: TypeAlias = Callable[[Release], Awaitable[Mapping[str, bytes]]]
+"""All files of a release by path, read once when its code is first needed on this machine."""
+
+Keep: TypeAlias = Callable[[TenantId, RunId, bytes], Awaitable[str]]
+"""Store bytes that the run refers to; their key in hexadecimal. Idempotent."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostReport:
+    """One process that serves tools, as metrics and `doctor` see it."""
+
+    tenant: str
+    release: str
+    server: str
+    pid: int
+    started_at: float
+    state: str
+    calls: int
+    in_flight: int
+    memory: int
+    isolation: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What the tools of this process have done and hold right now."""
+
+    hosts: tuple[HostReport, ...]
+    calls: Mapping[str, int]
+    """Outcomes counted: `answered`, `failed.CODE`, `unknown`."""
+    started: int
+    ended: Mapping[str, int]
+    """Why hosts ended: idle, memory, crash, cancelled, closed, failed."""
+
+
+class Toolbox(Protocol):
+    """The tools of all releases that this process serves."""
+
+    async def prepare(self, release: Release) -> None:
+        """Make a release's code and its locked dependencies ready on this machine. Idempotent.
+
+        Raises `ToolsUnprepared`, which says what could not be had.
+        """
+        ...
+
+    async def perform(
+        self, request: ToolRequest, cancel: asyncio.Event | None = None, progress: Progress | None = None
+    ) -> ToolOutcome:
+        """One try. Never raises for what a tool or its host does.
+
+        `cancel` set in mid-call: the tool is told and gets two seconds, then its host is ended. When the caller's own
+        task is cancelled, the tool is told likewise and nobody waits for it.
+        """
+        ...
+
+    def statistics(self) -> Statistics:
+        """Counters and the present hosts."""
+        ...
+
+    async def close(self) -> None:
+        """End all hosts and connections."""
+        ...
