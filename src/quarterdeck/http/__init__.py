@@ -1,0 +1,1 @@
+"""What every `routes` module shares: who asks, problems, pages, idempotency, and the border around them all."""
