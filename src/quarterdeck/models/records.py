@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Protocol, TypeAlias
 
 from quarterdeck.core.errors import Error
@@ -42,7 +43,8 @@ class ModelRequest:
 class ModelAnswer:
     """One answer. `finish` is `stop`, `length`, `calls`, `refusal` or `filtered`; `cost` None = no price known.
 
-    `differences` is what a lenient replay found to differ from its recording.
+    `differences` is what a lenient replay found to differ from its recording. `drifted` and `tries` are the gate's words:
+    the model that answered is not the pinned one; how many tries it took.
     """
 
     content: tuple[Spoken, ...]
@@ -54,6 +56,8 @@ class ModelAnswer:
     ms: int
     first_token_ms: int | None = None
     differences: tuple[str, ...] = ()
+    drifted: bool = False
+    tries: int = 1
 
 
 Delta: TypeAlias = Callable[[str, str], None]
@@ -72,6 +76,30 @@ class Model(Protocol):
         ...
 
 
+class Fault(StrEnum):
+    """What kept a provider from answering usefully. Which of them another try may cure is said by each fault itself."""
+
+    RATE_LIMITED = "rate_limited"
+    QUOTA = "quota"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    CUT_OFF = "cut_off"
+    UNREACHABLE = "unreachable"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    TOO_LONG = "too_long"
+    """The conversation is longer than the model's context."""
+    REFUSED_REQUEST = "refused_request"
+    UNAUTHENTICATED = "unauthenticated"
+    UNKNOWN_MODEL = "unknown_model"
+    UNCONFIGURED = "unconfigured"
+    """The connection itself can't work: no key, a missing optional package, an unknown setting."""
+    DIVERGED = "diverged"
+    """A strict replay was asked something other than what it has recorded."""
+    NOT_RECORDED = "not_recorded"
+
+
 class ModelFault(Error):
     """The provider did not answer usefully."""
 
@@ -81,7 +109,7 @@ class ModelFault(Error):
         self,
         detail: str,
         *,
-        code: str,
+        code: Fault,
         retryable: bool,
         status: int | None = None,
         retry_after: float | None = None,
@@ -89,11 +117,11 @@ class ModelFault(Error):
     ) -> None:
         super().__init__(detail)
         self.fault = code
-        """rate_limited, overloaded, timeout, cut_off, malformed, refused_request, unauthenticated, unreachable, diverged, unknown_model."""
         self.retryable = retryable
         self.http_status = status
         self.retry_after = retry_after
         self.raw = raw
+        """How the provider's own answer began, without secrets: for people, never for decisions."""
 
 
 OnFault: TypeAlias = Callable[[ModelFault, int, float | None, int], Awaitable[None]]

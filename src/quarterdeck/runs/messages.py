@@ -31,10 +31,11 @@ MODEL = Label("model", Trust.UNTRUSTED)
 
 
 class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):
-    """Words. `label` None means the label of the message that holds it."""
+    """Words. `label` None means the label of the message that holds it; `opaque` as in Thinking."""
 
     text: str
     label: Label | None = None
+    opaque: JsonObject | None = None
 
 
 class Stored(msgspec.Struct, frozen=True, tag="stored", omit_defaults=True):
@@ -48,10 +49,14 @@ class Stored(msgspec.Struct, frozen=True, tag="stored", omit_defaults=True):
 
 
 class Thinking(msgspec.Struct, frozen=True, tag="thinking", omit_defaults=True):
-    """Reasoning that the provider exposes; `signature` goes back to it unchanged."""
+    """Reasoning that the provider exposes; `signature` goes back to it unchanged.
+
+    `opaque` holds what else it wants back (ids, signatures of its own); nobody but its own adapter reads it.
+    """
 
     text: str
     signature: str | None = None
+    opaque: JsonObject | None = None
 
 
 class Call(msgspec.Struct, frozen=True, tag="call", omit_defaults=True):
@@ -61,6 +66,7 @@ class Call(msgspec.Struct, frozen=True, tag="call", omit_defaults=True):
     tool: str
     arguments: JsonObject
     raw: str | None = None
+    opaque: JsonObject | None = None
 
 
 Content: TypeAlias = Text | Stored
