@@ -150,7 +150,7 @@ async def append_locked(tx: Tx, tenant: TenantId, run: RunId, events: Sequence[E
 
 async def read(tx: Tx, tenant: TenantId, run: RunId, after: int = 0, limit: int = EVERYTHING) -> list[StoredEvent]:
     """The events after `after`, oldest first."""
-    return [StoredEvent(*row) for row in await tx.fetch(READ, tenant, run, after, limit)]  # pyright: ignore[reportArgumentType]
+    return [StoredEvent(*row) for row in await tx.fetch(READ, tenant, run, after, limit)]
 
 
 def _last(first: int | None, events: Sequence[Event]) -> int:
