@@ -1,8 +1,9 @@
 """A release as the runtime reads it. The manifest is the truth; these records are its typed view."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
 
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
 from quarterdeck.core.json import Json, JsonObject
@@ -27,7 +28,7 @@ class ModelPin:
 
 @dataclass(frozen=True, slots=True)
 class ToolServer:
-    """Where tools live. `python` = the release's own code in a tool host; `stdio` = a local command; `http` = remote MCP."""
+    """Where tools live: `python` = the release's own code in a tool host, `stdio` = a local command, `http` = remote MCP."""
 
     name: str
     kind: str
@@ -60,7 +61,7 @@ class ToolGrant:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a run ends whatever the model wants. Seconds count execution and waiting for models and tools, not parking."""
+    """Where a run ends whatever the model wants. Seconds count execution, waiting for models and tools too, not parking."""
 
     max_steps: int = 30
     max_tool_calls: int = 60
@@ -100,6 +101,11 @@ class Release:
         """The server of that name; a manifest that names an unknown one was refused at registration."""
         return next(server for server in self.servers if server.name == name)
 
+    @property
+    def version(self) -> str:
+        """How people name it: the agent and the first twelve digits of the id."""
+        return f"{self.agent}@{self.id[:12]}"
+
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:
@@ -115,3 +121,67 @@ class ToolSchema:
     output_schema: JsonObject | None = None
     marks: Mapping[str, Json] = field(default_factory=dict[str, Json])
     hints: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+Extract: TypeAlias = Callable[
+    [Sequence[ToolServer], Mapping[str, bytes]], Awaitable[Mapping[str, Sequence[ToolSchema]]]
+]
+"""Asks each server for its tools; the answer is by server name. The second argument are the release's files by path: the
+code sees these and no others, so that a file forgotten in `agent.yaml` is missed on the author's machine and not in
+production. Raises `core.errors.Error` with a sentence for the author when a server does not start or answers nonsense."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What an author hands in: the manifest as parsed JSON, the bytes of every file by path, and a name for people."""
+
+    manifest: JsonObject
+    files: Mapping[str, bytes]
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What registering came to. `created` is False for a release that was there already.
+
+    `changes` says in words how it differs from `previous`, the agent's release until now. `kept` are recordings that
+    were sent again with other content and not replaced: a release never changes. `warnings` hinder nothing today.
+    """
+
+    release: Release
+    created: bool
+    previous: ReleaseId | None
+    changes: tuple[str, ...]
+    kept: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """An agent as lists show it: its name and the release that new runs take."""
+
+    name: AgentName
+    release: ReleaseId
+    label: str | None
+    owner: str
+    description: str
+    provider: str
+    model: str
+    tools: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+    disabled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseLine:
+    """A release as lists show it. `current`: new runs of its agent take it."""
+
+    id: ReleaseId
+    agent: AgentName
+    label: str | None
+    provider: str
+    model: str
+    registered_by: str
+    registered_at: datetime
+    current: bool
