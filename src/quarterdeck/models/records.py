@@ -43,8 +43,8 @@ class ModelRequest:
 class ModelAnswer:
     """One answer. `finish` is `stop`, `length`, `calls`, `refusal` or `filtered`; `cost` None = no price known.
 
-    `differences` is what a lenient replay found to differ from its recording. `drifted` and `tries` are the gate's words:
-    the model that answered is not the pinned one; how many tries it took.
+    `differences` is what a lenient replay found to differ from its recording. The gate adds `drifted` (the model that
+    answered is not the pinned one) and `tries` (how many it took).
     """
 
     content: tuple[Spoken, ...]
