@@ -101,6 +101,24 @@ class NotPermitted(Misconfigured):
     code = "database.not_permitted"
 
 
+class RoleTooPowerful(Misconfigured):
+    """A process connects as a role that row-level security does not hold."""
+
+    code = "database.role_too_powerful"
+
+
+class NotDurable(Misconfigured):
+    """The server may lose what it says it has committed."""
+
+    code = "database.not_durable"
+
+
+class ServerTooOld(Misconfigured):
+    """This PostgreSQL is older than Quarterdeck can use."""
+
+    code = "database.server_too_old"
+
+
 def explain(fault: BaseException, *, closed: bool = False) -> Error | None:
     """Our error for a fault of the driver or the network; None when the database's state is not to blame.
 
