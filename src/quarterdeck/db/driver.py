@@ -41,6 +41,10 @@ class Connection(Protocol):
         """LISTEN, and call back with (connection, pid, channel, payload)."""
         ...
 
+    async def remove_listener(self, channel: str, callback: Callable[["Connection", int, str, str], None], /) -> None:
+        """UNLISTEN."""
+        ...
+
     def add_termination_listener(self, callback: Callable[["Connection"], None], /) -> None:
         """Call back when the connection is gone, for whatever reason."""
         ...

@@ -17,14 +17,14 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from quarterdeck.core import log
 from quarterdeck.core.errors import Error
-from quarterdeck.db.embedded_binaries import choose, find_installs, within_reach
+from quarterdeck.db.embedded_binaries import Install, choose, find_installs, within_reach
 from quarterdeck.db.embedded_cluster import SUPERUSER, Cluster, end_process
 from quarterdeck.db.embedded_faults import AlreadyRunning, FolderNotPermitted, PortTaken
 from quarterdeck.db.embedded_owner import owner_of
@@ -40,6 +40,7 @@ class EmbeddedPostgres:
     `start` and `stop` block and may be called from any thread; the `async with` form does not block. `port=0` means
     the port kept from last time, or a free one. `on_death` is called, in a thread of ours, with the exit status each
     time that the server dies by itself, before it is started again. Nothing committed is lost by any of this.
+    `installs` are PostgreSQLs to use instead of the wheel's, the one preferred for a new folder first.
     """
 
     def __init__(
@@ -49,12 +50,14 @@ class EmbeddedPostgres:
         port: int = 0,
         settings: Mapping[str, str] | None = None,
         on_death: Callable[[int], None] | None = None,
+        installs: Sequence[Install] | None = None,
         patience: float = 120.0,
     ) -> None:
         self._files = data_dir.absolute()
         self._wanted_port = port
         self._settings = dict(settings or {})
         self._on_death = on_death
+        self._installs = installs
         self._patience = patience
         self._port = 0
         self._password = ""
@@ -140,7 +143,7 @@ class EmbeddedPostgres:
         owner = owner_of(folder)
         version_file = folder / "PG_VERSION"
         made_by = int(version_file.read_text()) if version_file.is_file() else None
-        install = within_reach(choose(find_installs(), made_by), owner)
+        install = within_reach(choose(self._installs or find_installs(), made_by), owner)
         cluster = Cluster(folder, install, owner, self._files / "postgres.log")
         self._trim_log(cluster.log_file)
         ended = cluster.end_leftovers() if cluster.exists() else []

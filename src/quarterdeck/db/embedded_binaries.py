@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def find_installs() -> tuple[Install, ...]:
     return tuple(sorted(found, key=lambda install: -install.major))
 
 
-def choose(installs: tuple[Install, ...], made_by: int | None) -> Install:
+def choose(installs: Sequence[Install], made_by: int | None) -> Install:
     """The install for a folder made by a major version, or the newest for a new one. Raises OtherVersion."""
     for install in installs:
         if made_by in {None, install.major}:
