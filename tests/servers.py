@@ -1,0 +1,163 @@
+"""PostgreSQL servers for tests: one of each kind a test run, shared by its parallel workers, ended with it."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from quarterdeck.core.settings import Settings
+from quarterdeck.db import driver
+from quarterdeck.db.embedded import EmbeddedPostgres
+from quarterdeck.db.embedded_binaries import Install
+from quarterdeck.db.embedded_faults import AlreadyRunning
+from quarterdeck.db.migrations import migrate
+from quarterdeck.db.urls import with_database
+
+SECRET = "a secret for tests, long enough"
+EXTERNAL_URL = os.environ.get("QUARTERDECK_TEST_DATABASE_URL", "")
+"""A superuser's URL of a server to run the `system` tests on, instead of Debian's own PostgreSQL."""
+DEBIAN = Path("/usr/lib/postgresql")
+OLDEST = 15
+
+_ROOM = Path(tempfile.gettempdir()) / f"quarterdeck-tests-{os.geteuid()}"
+_TEMPLATE = "qd_template"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running PostgreSQL with a migrated template database."""
+
+    kind: str
+    url: str
+    template: str
+
+    @contextlib.asynccontextmanager
+    async def fresh_database(self, *, migrated: bool = True):
+        """A database of its own, dropped afterwards; answers the superuser's URL. Takes some 50 ms."""
+        name = f"t_{uuid4().hex[:16]}"
+        admin = await driver.connect(self.url)
+        try:
+            await admin.execute(f"CREATE DATABASE {name} TEMPLATE {self.template if migrated else 'template1'}")
+            try:
+                yield with_database(self.url, name)
+            finally:
+                await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        finally:
+            await admin.close()
+
+
+class Servers:
+    """The servers of this test process, started when a test first wants them."""
+
+    def __init__(self, test_run: str) -> None:
+        self._test_run = test_run
+        self._open = contextlib.ExitStack()
+        self._servers: dict[str, Server] = {}
+
+    def get(self, kind: str) -> Server:
+        """The server of a kind: `embedded`, or `system`; skips the test where there is no such server."""
+        if kind not in self._servers:
+            self._servers[kind] = self._open.enter_context(_shared(kind, self._test_run))
+        return self._servers[kind]
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def debian_install() -> Install | None:
+    """The newest PostgreSQL of Debian's that is new enough."""
+    found = [path for path in DEBIAN.glob("*/bin/postgres") if path.parent.parent.name.isdigit()]
+    majors = sorted((int(path.parent.parent.name) for path in found), reverse=True)
+    return Install(DEBIAN / str(majors[0]), majors[0]) if majors and majors[0] >= OLDEST else None
+
+
+@contextlib.contextmanager
+def _shared(kind: str, test_run: str) -> Generator[Server]:
+    """The first process of a test run that comes here starts the server, and stops it when the others have gone."""
+    _ROOM.mkdir(mode=0o700, exist_ok=True)
+    _sweep()
+    folder = _ROOM / f"{test_run}-{kind}"
+    (folder / "users").mkdir(parents=True, exist_ok=True)
+    me = folder / "users" / str(os.getpid())
+    with contextlib.ExitStack() as mine:
+        with _turn(folder):
+            me.touch()
+            note = folder / "url"
+            if not note.exists():
+                url, template = _start(kind, test_run, folder, mine)
+                note.write_text(f"{url}\n{template}")
+            url, template = note.read_text().split("\n")
+        try:
+            yield Server(kind, url, template)
+        finally:
+            me.unlink()
+            while mine._exit_callbacks and _still_used(folder):
+                time.sleep(0.05)
+
+
+def _start(kind: str, test_run: str, folder: Path, mine: contextlib.ExitStack) -> tuple[str, str]:
+    mine.callback(shutil.rmtree, folder, ignore_errors=True)
+    template = _TEMPLATE
+    if kind == "system" and EXTERNAL_URL:
+        url, template = EXTERNAL_URL, f"{_TEMPLATE}_{re.sub('[^a-z0-9]', '', test_run)}"
+        mine.callback(lambda: asyncio.run(_execute(url, f"DROP DATABASE {template}")))
+    else:
+        installs = None
+        if kind == "system":
+            install = debian_install()
+            if install is None:
+                pytest.skip("no second PostgreSQL here: install Debian's postgresql or set QUARTERDECK_TEST_DATABASE_URL")
+            installs = [install]
+        server = EmbeddedPostgres(folder, installs=installs)
+        server.start()
+        mine.callback(server.stop)
+        url = server.url
+    asyncio.run(_make_template(url, template))
+    return url, template
+
+
+async def _make_template(url: str, template: str) -> None:
+    await _execute(url, f"CREATE DATABASE {template}")
+    await migrate(Settings(secret_key=SECRET, database_url=with_database(url, template)))  # type: ignore[arg-type]
+
+
+async def _execute(url: str, statement: str) -> None:
+    connection = await driver.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _still_used(folder: Path) -> bool:
+    return any(psutil.pid_exists(int(user.name)) for user in (folder / "users").iterdir())
+
+
+@contextlib.contextmanager
+def _turn(folder: Path) -> Generator[None]:
+    with (folder / "turn").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _sweep() -> None:
+    """Remove what test runs have left that were killed: their servers go on, and nobody else would ever stop them."""
+    for folder in _ROOM.iterdir():
+        if not (folder / "postgres.lock").exists() or _still_used(folder):
+            continue
+        with contextlib.suppress(AlreadyRunning, OSError):
+            left = EmbeddedPostgres(folder)
+            left.start()
+            left.stop()
+        shutil.rmtree(folder, ignore_errors=True)
