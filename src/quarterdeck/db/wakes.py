@@ -27,7 +27,9 @@ DELTAS = "qd_deltas"
 """Tokens of a message that is being written."""
 WATCH = "qd_watch"
 """Somebody began or stopped to watch a run's tokens."""
-CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH)
+DELIVER = "qd_deliver"
+"""Deliveries were put into the engine's queue."""
+CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER)
 
 PAUSE = 0.010
 """Seconds between two departures: the first wake after a silence leaves at once, what follows waits for the next."""

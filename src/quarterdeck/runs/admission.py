@@ -23,9 +23,9 @@ TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
 
 # Places that living workers have, by behaviour version.
 PLACES = """
-SELECT coalesce(sum(capacity), 0)::int AS places, coalesce(array_agg(DISTINCT b), '{}') AS behaviours
-FROM (SELECT w.capacity, unnest(w.behaviours) AS b, w.id FROM qd.workers w
-      WHERE w.lease_until > clock_timestamp() AND NOT w.draining) AS living
+WITH living AS (SELECT capacity, behaviours FROM qd.workers WHERE lease_until > clock_timestamp() AND NOT draining)
+SELECT (SELECT coalesce(sum(capacity), 0)::int FROM living) AS places,
+       (SELECT coalesce(array_agg(DISTINCT b), '{}') FROM living, unnest(behaviours) AS b) AS behaviours
 """
 
 # What is being executed or on its way to a worker.
@@ -147,16 +147,24 @@ def _within(candidate: Candidate, use: Use, limits: Limits) -> bool:
     )
 
 
-async def admit(tx: Tx, limits: Limits) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """How many runs became deliveries, and whether some had to stay because of a limit."""
+
+    count: int
+    left: bool
+
+
+async def admit(tx: Tx, limits: Limits) -> Admitted | None:
     """Turn queued runs into deliveries, in one transaction as qd_system. None: another worker is at it.
 
-    The caller rings the engine once this is committed, if the number is above zero.
+    The caller rings the engine once this is committed, if the count is above zero.
     """
     if not await tx.fetchval(TRY_LOCK, LOCK):
         return None
-    candidates = [Candidate(*row) for row in await tx.fetch(CANDIDATES, LOOK_AHEAD)]  # pyright: ignore[reportArgumentType]  # a row is a sequence
+    candidates = [Candidate(*row) for row in await tx.fetch(CANDIDATES, LOOK_AHEAD)]
     if not candidates:
-        return 0
+        return Admitted(0, left=False)
     living = await tx.fetchrow(PLACES)
     assert living is not None
     use = Use()
@@ -164,7 +172,7 @@ async def admit(tx: Tx, limits: Limits) -> int | None:
         use.add(row["tenant"], row["agent"], row["user_id"], row["n"])
     chosen = choose(candidates, use, limits, living["places"], frozenset(living["behaviours"]))
     if not chosen:
-        return 0
+        return Admitted(0, left=True)
     taken = await tx.fetch(DELIVER, [one.tenant for one in chosen], [one.id for one in chosen])
     still = {row["id"] for row in taken}
     await engine.enqueue(
@@ -175,4 +183,4 @@ async def admit(tx: Tx, limits: Limits) -> int | None:
             if one.id in still
         ],
     )
-    return len(still)
+    return Admitted(len(still), left=len(still) < len(candidates))

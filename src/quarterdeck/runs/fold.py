@@ -27,7 +27,10 @@ class CallState:
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """Everything that decides how a run goes on. `messages` are this run's own; the thread's come before them."""
+    """Everything that decides how a run goes on. `messages` are this run's own; the thread's come before them.
+
+    `faults` counts model calls in a row that came to nothing; `active_ms` is execution before `active_since`.
+    """
 
     admitted: e.RunAdmitted | None = None
     attempt: int = 0
@@ -45,6 +48,7 @@ class RunState:
     failed_calls: int = 0
     usage: Usage = Usage()
     cost: int = 0
+    faults: int = 0
     nudges: tuple[str, ...] = ()
     rejected: e.OutputRejected | None = None
     parked: e.RunParked | None = None
@@ -123,11 +127,12 @@ def _model_answered(state: RunState, event: e.ModelAnswered, _attempt: int, _at:
         turns=(*state.turns, _signature(message.calls)) if calls else state.turns,
         usage=state.usage.plus(event.usage),
         cost=state.cost + (event.cost or 0),
+        faults=0,
     )
 
 
 def _model_failed(state: RunState, event: e.ModelFailed, _attempt: int, _at: datetime) -> RunState:
-    return state if event.retry_in_ms is not None else replace(state, asked=None)
+    return state if event.retry_in_ms is not None else replace(state, asked=None, faults=state.faults + 1)
 
 
 def _unchanged(state: RunState, _event: e.Event, _attempt: int, _at: datetime) -> RunState:
@@ -180,7 +185,7 @@ def _resumed(state: RunState, _event: e.RunResumed, _attempt: int, _at: datetime
 
 
 def _retried(state: RunState, _event: e.RunRetried, _attempt: int, _at: datetime) -> RunState:
-    return replace(state, finished=None, parked=None, cancel=None, asked=None, rejected=None, nudges=(), turns=(), active_ms=0)
+    return replace(state, finished=None, parked=None, cancel=None, asked=None, rejected=None, nudges=(), turns=(), faults=0, active_ms=0)
 
 
 def _cancel_requested(state: RunState, event: e.CancelRequested, _attempt: int, _at: datetime) -> RunState:

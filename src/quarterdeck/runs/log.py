@@ -7,12 +7,14 @@ fenced-out writer has written nothing and must stop.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from quarterdeck.core.errors import Conflict
 from quarterdeck.core.ids import RunId, TenantId, WorkerId
 from quarterdeck.db.records import Row, Tx
 from quarterdeck.runs.events import Event, write
+from quarterdeck.runs.events import read as read_event
 from quarterdeck.runs.fold import RunState
 from quarterdeck.runs.records import Status, StoredEvent
 
@@ -78,7 +80,11 @@ SELECT seq, attempt, kind, v, at, data FROM qd.run_events
 WHERE tenant = $1 AND run = $2 AND seq > $3 ORDER BY seq LIMIT $4
 """
 
+# The last event of a kind.
+LAST_OF = "SELECT v, data FROM qd.run_events WHERE tenant = $1 AND run = $2 AND kind = $3 ORDER BY seq DESC LIMIT 1"
+
 EVERYTHING = 1_000_000
+E = TypeVar("E", bound=Event)
 
 
 class FencedOut(Conflict):
@@ -151,6 +157,16 @@ async def append_locked(tx: Tx, tenant: TenantId, run: RunId, events: Sequence[E
 async def read(tx: Tx, tenant: TenantId, run: RunId, after: int = 0, limit: int = EVERYTHING) -> list[StoredEvent]:
     """The events after `after`, oldest first."""
     return [StoredEvent(*row) for row in await tx.fetch(READ, tenant, run, after, limit)]
+
+
+async def last_of(tx: Tx, tenant: TenantId, run: RunId, kind: type[E]) -> E | None:
+    """The newest event of one kind."""
+    row = await tx.fetchrow(LAST_OF, tenant, run, kind.kind)
+    if row is None:
+        return None
+    event = read_event(kind.kind, row["v"], row["data"])
+    assert isinstance(event, kind)
+    return event
 
 
 def _last(first: int | None, events: Sequence[Event]) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, ThreadId, UserId
 from quarterdeck.core.json import decode_object, encode_text
@@ -286,6 +287,16 @@ async def intend(tx: Tx, hold_tenant: TenantId, run: RunId, call: "EffectIntent"
 async def settle(tx: Tx, tenant: TenantId, run: RunId, call: str, state: str, by: str) -> None:
     """Write what became of an intent, in the transaction of its outcome."""
     await tx.execute(SETTLE, tenant, run, call, state, by)
+
+
+def run_id(text: str) -> RunId:
+    """A run id from its text form."""
+    return RunId(UUID(text))
+
+
+def entry(step: int, call: str) -> str:
+    """The ledger's name of a call: with its step, because some providers number the calls of each answer from zero."""
+    return f"{step}/{call}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,9 @@
 """The sweep: whatever a dead worker held, and whatever lost its delivery, is queued again. Runs in every worker."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
+from quarterdeck.core.ids import RunId, WorkerId
 from quarterdeck.db.records import Tx
 
 LOCK = 0x71645F73
@@ -24,6 +26,22 @@ INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
 SELECT tenant, id, last_seq, attempt, 'run.released', 1, '{"why": "lease"}' FROM freed
 RETURNING run
 """
+
+# Runs that a living worker holds in the database but not in its memory: their last commit's fate was unknown.
+RELEASE_STRAYS = """
+WITH freed AS (
+    UPDATE qd.runs r SET status = 'queued', worker = NULL, delivered_at = NULL, available_at = clock_timestamp(),
+        last_seq = last_seq + 1
+    WHERE r.worker = $1 AND r.status IN ('running', 'cancelling') AND NOT r.id = ANY ($2::uuid[])
+      AND r.last_event_at < clock_timestamp() - interval '5 seconds'
+    RETURNING r.tenant, r.id, r.attempt, r.last_seq)
+INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
+SELECT tenant, id, last_seq, attempt, 'run.released', 1, '{"why": "lease"}' FROM freed
+RETURNING run
+"""
+
+# Runs of a worker that somebody wants to end.
+CANCELLING = "SELECT id FROM qd.runs WHERE worker = $1 AND status = 'cancelling'"
 
 # Deliveries that nobody claimed in time, or that a restart of the database has emptied, are made anew by admission.
 REDELIVER = """
@@ -52,6 +70,16 @@ async def sweep(tx: Tx, claim_within: timedelta) -> int:
     lost = await tx.fetch(REDELIVER, claim_within)
     await tx.execute(EXPLAIN)
     return len(freed) + len(lost)
+
+
+async def release_strays(tx: Tx, worker: WorkerId, held: Sequence[RunId]) -> int:
+    """Queue again what this worker is said to hold and does not, as qd_system. Returns how many there were."""
+    return len(await tx.fetch(RELEASE_STRAYS, worker, list(held)))
+
+
+async def cancelling(tx: Tx, worker: WorkerId) -> list[RunId]:
+    """This worker's runs that somebody wants to end: the poll behind the wake."""
+    return [RunId(row["id"]) for row in await tx.fetch(CANCELLING, worker)]
 
 
 async def tidy(tx: Tx) -> None:

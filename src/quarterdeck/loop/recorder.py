@@ -1,0 +1,172 @@
+"""The one appender of a run: every outcome goes through it, in order, behind the fence."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from quarterdeck.core import log as logs
+from quarterdeck.core.clock import Clock
+from quarterdeck.core.errors import Unavailable
+from quarterdeck.core.json import digest
+from quarterdeck.db.faults import CommitUnknown
+from quarterdeck.db.pool import Database
+from quarterdeck.db.records import Tx
+from quarterdeck.runs import log, rules, store, view
+from quarterdeck.runs.events import Event, ToolAnswered, ToolCalled, ToolFailed, ToolUnknown
+from quarterdeck.runs.fold import RunState, apply
+from quarterdeck.runs.log import Departure, Hold
+from quarterdeck.runs.records import Effect
+from quarterdeck.runs.service import Wakes
+
+_log = logs.get(__name__)
+
+PATIENCE = 120.0
+"""Seconds for which an append waits for a database that is away, as long as the lease is good."""
+
+
+class Recorder:
+    """Keeps the run's state and its log in step: `emit` changes the state at once, `flush` makes it durable.
+
+    What was emitted and not flushed is lost with the process, and that is what the caller has to know: flush before
+    anything is done that can't be repeated.
+    """
+
+    def __init__(
+        self,
+        db: Database,
+        wakes: Wakes,
+        clock: Clock,
+        hold: Hold,
+        state: RunState,
+        risk: str,
+        lease_good: Callable[[], bool],
+    ) -> None:
+        self.state = state
+        self.hold = hold
+        self._db = db
+        self._wakes = wakes
+        self._clock = clock
+        self._lease_good = lease_good
+        self._events: list[Event] = []
+        self._turn = asyncio.Lock()
+        self._risk = risk
+        self._entries: dict[str, str] = {}
+        self.step = "starting"
+        for call in state.calls:
+            if call.intent is not None:
+                self._note(call.intent)
+
+    def emit(self, *events: Event) -> None:
+        """These things have happened: the state knows at once, the log at the next flush."""
+        now = self._clock.now()
+        for event in events:
+            if isinstance(event, ToolCalled):
+                self._note(event)
+            self.state = apply(self.state, event, self.hold.attempt, now)
+        self._events.extend(events)
+
+    def _note(self, event: ToolCalled) -> None:
+        self._risk = rules.highest((self._risk, rules.RISK[Effect(event.effect)]))
+        if event.effect != Effect.READ:
+            self._entries[event.call] = store.entry(event.step, event.call)
+
+    def learn(self, event: Event) -> None:
+        """Something that another process has written into the log already."""
+        self.state = apply(self.state, event, self.hold.attempt, self._clock.now())
+
+    async def flush(self) -> None:
+        """Commit what was emitted, in one transaction. Waits out a database that is away while the lease is good.
+
+        Raises FencedOut, or CommitUnknown: then the run must be given up.
+        """
+        async with self._turn:
+            if self._events:
+                events, state = self._events[:], self.state
+                await undisturbed(self._patiently(lambda tx: self._append(tx, events, state)))
+                del self._events[: len(events)]
+
+    async def leave(self, to: Departure, *events: Event) -> None:
+        """Commit what was emitted and these last events, and give the run up for another status."""
+        self.emit(*events)
+        async with self._turn:
+            going, state = self._events[:], self.state
+            await undisturbed(self._patiently(lambda tx: self._leave(tx, going, state, to)))
+            self._events.clear()
+
+    async def _append(self, tx: Tx, events: Sequence[Event], state: RunState) -> None:
+        last = await log.append(tx, self.hold, events, state, step=self.step, risk=self._risk)
+        await self._ledger(tx, events)
+        self._told(tx, last)
+
+    async def _leave(self, tx: Tx, events: Sequence[Event], state: RunState, to: Departure) -> None:
+        last = await log.leave(tx, self.hold, events, state, self._risk, to)
+        await self._ledger(tx, events)
+        if to.ended or to.parked:
+            await view.announce(tx, self.hold.tenant, self.hold.run, "run.finished" if to.ended else "run.parked")
+        self._told(tx, last)
+
+    def _told(self, tx: Tx, last: int) -> None:
+        tx.after_commit(lambda: self._wakes.wake_run(self.hold.run, last))
+        self.state = replace(self.state, last_seq=last)
+
+    async def _ledger(self, tx: Tx, events: Sequence[Event]) -> None:
+        """Effects that are not reads stand in the ledger too, in the transaction of their events."""
+        tenant, run = self.hold.tenant, self.hold.run
+        for event in events:
+            match event:
+                case ToolCalled() if event.effect != Effect.READ:
+                    await store.intend(tx, tenant, run, _intent(event))
+                case ToolAnswered() | ToolFailed() | ToolUnknown():
+                    if (entry := self._entries.get(event.call)) is not None:
+                        await store.settle(tx, tenant, run, entry, _state(event), "worker")
+                case _:
+                    pass
+
+    async def _patiently(self, work: Callable[[Tx], Awaitable[None]]) -> None:
+        until = self._clock.boot() + PATIENCE
+        while True:
+            try:
+                async with self._db.tenant(self.hold.tenant) as tx:
+                    await work(tx)
+            except CommitUnknown:
+                raise
+            except Unavailable as error:
+                if not self._lease_good() or self._clock.boot() > until:
+                    raise
+                _log.warning("run.append_waits", run=str(self.hold.run), error=error.code)
+                await asyncio.sleep(0.25)
+            else:
+                return
+
+
+async def undisturbed(work: Coroutine[object, object, None]) -> None:
+    """Finish `work` even when the caller is cancelled meanwhile: what is half committed must not be written twice."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise
+
+
+def _intent(event: ToolCalled) -> store.EffectIntent:
+    return store.EffectIntent(
+        store.entry(event.step, event.call),
+        event.tool,
+        event.effect,
+        event.repeat,
+        event.key,
+        digest(event.arguments),
+        datetime.fromtimestamp(event.not_after / 1000, UTC),
+    )
+
+
+def _state(event: ToolAnswered | ToolFailed | ToolUnknown) -> str:
+    match event:
+        case ToolAnswered():
+            return "happened"
+        case ToolFailed():
+            return "failed"
+        case ToolUnknown():
+            return "unknown"

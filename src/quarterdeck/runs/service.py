@@ -1,0 +1,210 @@
+"""The verbs of a run from outside its worker: submit, cancel, retry, resolve. One transaction each."""
+
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+from uuid import UUID
+
+from quarterdeck.core.clock import Clock
+from quarterdeck.core.errors import Invalid, NotFound, TooMany
+from quarterdeck.core.ids import RunId, TenantId
+from quarterdeck.core.json import Json
+from quarterdeck.db.pool import Database
+from quarterdeck.db.records import Tx
+from quarterdeck.db.wakes import ADMIT, CONTROL
+from quarterdeck.runs import log, rules, store, view
+from quarterdeck.runs.events import (
+    CancelRequested,
+    Event,
+    Handoff,
+    RunAdmitted,
+    RunFinished,
+    RunResumed,
+    RunRetried,
+    ToolResolved,
+)
+from quarterdeck.runs.fold import fold
+from quarterdeck.runs.messages import Message, Text
+from quarterdeck.runs.records import Run, Status, Submission
+
+
+class NoSuchRun(NotFound):
+    """There is no such run here."""
+
+    code = "run.not_found"
+
+
+class QueueFull(TooMany):
+    """This tenant has as many queued runs as it may have; try again when some have been executed."""
+
+    code = "run.queue_full"
+
+
+class KeyReused(Invalid):
+    """This Idempotency-Key came before with another request; use a new key for a new request."""
+
+    code = "idempotency.key_reused"
+
+
+class Wakes(Protocol):
+    """Tells other processes, after a commit and without any promise, that there is something to look at."""
+
+    def send(self, channel: str, item: Json, *, key: str = "") -> None:
+        """Queue one item for a channel; coalesced with others, and replacing one of the same key that still waits."""
+        ...
+
+    def wake_run(self, run: UUID, seq: int) -> None:
+        """A run's log has grown up to `seq`."""
+        ...
+
+
+class Runs:
+    """What the API may do with runs. Every verb checks the tenant; none trusts a status that it read before."""
+
+    def __init__(self, db: Database, wakes: Wakes, clock: Clock, queue_limit: int) -> None:
+        self._db = db
+        self._wakes = wakes
+        self._clock = clock
+        self._pressure = _Pressure(queue_limit)
+
+    async def submit(
+        self, submission: Submission, messages: Sequence[Message], *, position: int | None = None, tx: Tx | None = None
+    ) -> tuple[Run, bool]:
+        """Admit a run: its row and its first event in one transaction. True where it is new.
+
+        The same dedup key with the same request gives the run that it made; with another one, KeyReused. Raises
+        QueueFull. Once this has returned, the run can't be lost.
+        """
+        if tx is not None:
+            return await self._submit(tx, submission, messages, position)
+        async with self._db.tenant(submission.tenant) as own:
+            return await self._submit(own, submission, messages, position)
+
+    async def _submit(
+        self, tx: Tx, submission: Submission, messages: Sequence[Message], position: int | None
+    ) -> tuple[Run, bool]:
+        await self._pressure.check(tx, submission.tenant)
+        event = RunAdmitted(
+            agent=submission.agent,
+            release=submission.release,
+            user=submission.user_id,
+            input=tuple(messages),
+            thread=str(submission.thread) if submission.thread else None,
+            variables=submission.variables,
+            tags=submission.tags,
+            priority=submission.priority,
+            submitted_by=submission.submitted_by,
+            traceparent=submission.traceparent,
+        )
+        run = await store.insert(tx, submission, rules.title(messages), position, event)
+        if run is None:
+            return await self._same(tx, submission), False
+        self._pressure.note(submission.tenant)
+        tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
+        tx.after_commit(lambda: self._wakes.wake_run(run.id, 1))
+        return run, True
+
+    async def _same(self, tx: Tx, submission: Submission) -> Run:
+        assert submission.dedup_key is not None
+        found = await store.by_dedup(tx, submission.tenant, submission.dedup_key)
+        if found is None or found[1] != submission.dedup_digest:
+            raise KeyReused(key=submission.dedup_key)
+        return found[0]
+
+    async def get(self, tenant: TenantId, run: RunId) -> Run:
+        """One run. Raises NoSuchRun, also for another tenant's."""
+        async with self._db.tenant(tenant) as tx:
+            return await _found(store.read(tx, tenant, run))
+
+    async def cancel(self, tenant: TenantId, run_id: RunId, by: str, why: str) -> Run:
+        """Ask for the end of a run. What nobody executes ends at once; a worker is told, and confirms by ending it."""
+        async with self._db.tenant(tenant) as tx:
+            run = await _found(store.lock(tx, tenant, run_id))
+            verdict = rules.judge_cancel(run)
+            request = CancelRequested(by=by, why=why)
+            if isinstance(verdict, rules.EndNow):
+                await self._end_cancelled(tx, run, request)
+            elif isinstance(verdict, rules.Interrupt):
+                await store.move(tx, run, Status.CANCELLING, why=f"cancelled by {by}", cancel=True)
+                await self._append(tx, run, [request])
+                tx.after_commit(lambda: self._wakes.send(CONTROL, ["cancel", run.id.hex]))
+            return await _found(store.read(tx, tenant, run_id))
+
+    async def _end_cancelled(self, tx: Tx, run: Run, request: CancelRequested) -> None:
+        state = fold(await log.read(tx, run.tenant, run.id))
+        why = f"cancelled by {request.by}" + (f": {request.why}" if request.why else "")
+        doubts = tuple(f"find out whether {one.call.tool} took effect" for one in state.unknown)
+        done = tuple(state.tools_called)
+        finished = RunFinished(status=Status.CANCELLED, handoff=Handoff(done, doubts or ("the whole task",), why))
+        await store.move(tx, run, Status.CANCELLED, why=why, ended=True, cancel=True)
+        await self._append(tx, run, [request, finished])
+        await view.announce(tx, run.tenant, run.id, "run.finished")
+
+    async def retry(self, tenant: TenantId, run_id: RunId, by: str, why: str) -> Run:
+        """Send an ended run back from its last checkpoint. What took effect is in its log and is not repeated."""
+        async with self._db.tenant(tenant) as tx:
+            run = await _found(store.lock(tx, tenant, run_id))
+            rules.judge_retry(run)
+            await store.move(tx, run, Status.QUEUED, forgive=True)
+            await self._append(tx, run, [RunRetried(by=by, why=why)])
+            tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
+            return await _found(store.read(tx, tenant, run_id))
+
+    async def resolve(
+        self, tenant: TenantId, run_id: RunId, call: str, *, happened: bool, by: str, words: str, why: str
+    ) -> Run:
+        """Say what became of a call whose outcome nobody knew. The run goes on once no doubt is left.
+
+        Raises NoSuchDoubt, or TooEarlyToSay while a frozen worker could still send the call.
+        """
+        async with self._db.tenant(tenant) as tx:
+            run = await _found(store.lock(tx, tenant, run_id))
+            state = fold(await log.read(tx, tenant, run_id))
+            unknown = rules.judge_outcome(state, call, self._clock.now())
+            outcome = "happened" if happened else "did_not_happen"
+            said = words or (
+                f"{unknown.tool} took effect (confirmed by a person)."
+                if happened
+                else f"{unknown.tool} did not take effect (confirmed by a person). It was not repeated."
+            )
+            events: list[Event] = [ToolResolved(call=call, outcome=outcome, by=by, content=(Text(said),))]
+            if run.status is Status.WAITING_FOR_OUTCOME and len(state.unknown) == 1:
+                events.append(RunResumed(why=why or f"{by} said that {unknown.tool} {outcome.replace('_', ' ')}", by=by))
+                await store.move(tx, run, Status.QUEUED)
+                tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
+            await store.settle(tx, tenant, run_id, store.entry(state.steps, call), outcome, by)
+            await self._append(tx, run, events)
+            return await _found(store.read(tx, tenant, run_id))
+
+    async def _append(self, tx: Tx, run: Run, events: Sequence[Event]) -> None:
+        last = await log.append_locked(tx, run.tenant, run.id, events)
+        tx.after_commit(lambda: self._wakes.wake_run(run.id, last))
+
+
+async def _found(reading: Awaitable[Run | None]) -> Run:
+    run = await reading
+    if run is None:
+        raise NoSuchRun
+    return run
+
+
+class _Pressure:
+    """How many runs of each tenant are queued: counted at most once a second, and upwards in between."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._counts: dict[TenantId, tuple[float, int]] = {}
+
+    async def check(self, tx: Tx, tenant: TenantId) -> None:
+        """Raise QueueFull when there is no room for one more."""
+        counted_at, count = self._counts.get(tenant, (0.0, 0))
+        if time.monotonic() - counted_at > 1.0:
+            count = int(await tx.fetchval(store.QUEUED, tenant))
+            self._counts[tenant] = (time.monotonic(), count)
+        if count >= self._limit:
+            raise QueueFull(queued=count, limit=self._limit, retry_after=5)
+
+    def note(self, tenant: TenantId) -> None:
+        """One more is queued."""
+        counted_at, count = self._counts.get(tenant, (0.0, 0))
+        self._counts[tenant] = (counted_at, count + 1)

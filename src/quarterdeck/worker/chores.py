@@ -1,0 +1,129 @@
+"""What every worker does beside executing: admitting, sweeping, polling behind wakes, pruning."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from quarterdeck.core import log as logs
+from quarterdeck.core.errors import Unavailable
+from quarterdeck.core.ids import RunId, WorkerId
+from quarterdeck.core.settings import Settings
+from quarterdeck.db import partitions
+from quarterdeck.db.pool import Database
+from quarterdeck.db.wakes import DELIVER, Wakes
+from quarterdeck.engine import store as engine
+from quarterdeck.runs import admission, sweep
+from quarterdeck.runs.admission import Limits
+
+_log = logs.get(__name__)
+
+CLAIM_WITHIN = timedelta(seconds=30)
+BUSY_RETRY = 0.02
+"""Seconds after which a worker looks again when another one was admitting."""
+
+
+class Chores:
+    """Loops that end with `stop`. Each survives a database that is away."""
+
+    def __init__(self, db: Database, wakes: Wakes, settings: Settings, ring: Callable[[], None]) -> None:
+        self._db = db
+        self._wakes = wakes
+        self._settings = settings
+        self._ring = ring
+        self._limits = Limits(
+            settings.concurrency, settings.tenant_concurrency, settings.user_concurrency, settings.agent_concurrency
+        )
+        self._admit = asyncio.Event()
+        self._admit.set()
+        self._left = False
+
+    def admit_soon(self) -> None:
+        """Something became admissible."""
+        self._admit.set()
+
+    def place_freed(self) -> None:
+        """A run has left: look only if somebody was left waiting for its place."""
+        if self._left:
+            self._admit.set()
+
+    async def admit_forever(self) -> None:
+        """Admit when woken, and once a second all the same."""
+        while True:
+            try:
+                async with asyncio.timeout(1.0):
+                    await self._admit.wait()
+            except TimeoutError:
+                pass
+            self._admit.clear()
+            await surviving("admission", self._admit_once)
+
+    async def _admit_once(self) -> None:
+        async with self._db.system.transaction() as tx:
+            admitted = await admission.admit(tx, self._limits)
+        if admitted is None:
+            await asyncio.sleep(BUSY_RETRY * random.uniform(0.5, 1.5))
+            self._admit.set()
+            return
+        self._left = admitted.left
+        if admitted.count:
+            self._ring()
+            self._wakes.send(DELIVER, 1, key="deliver")
+
+    async def sweep_forever(self) -> None:
+        """Queue again what is stranded, five times a lease."""
+        period = self._settings.lease / 5
+        while True:
+            await surviving("sweep", self._sweep_once)
+            await asyncio.sleep(period * random.uniform(0.8, 1.2))
+
+    async def _sweep_once(self) -> None:
+        async with self._db.system.transaction() as tx:
+            found = await sweep.sweep(tx, CLAIM_WITHIN)
+        if found:
+            _log.warning("sweep.found", runs=found)
+            self._admit.set()
+
+    async def poll_forever(
+        self, worker: WorkerId, held: Callable[[], list[RunId]], interrupt: Callable[[RunId], None]
+    ) -> None:
+        """Behind the wakes: cancel requests once a second, strays every ten."""
+        beat = 0
+        while True:
+            await asyncio.sleep(1.0)
+            beat += 1
+            if held() or beat % 10 == 0:
+                await surviving("poll", lambda: self._poll_once(worker, held, interrupt, strays=beat % 10 == 0))  # noqa: B023  # awaited here
+
+    async def _poll_once(
+        self, worker: WorkerId, held: Callable[[], list[RunId]], interrupt: Callable[[RunId], None], *, strays: bool
+    ) -> None:
+        async with self._db.system.transaction() as tx:
+            for run in await sweep.cancelling(tx, worker):
+                interrupt(run)
+            if strays and await sweep.release_strays(tx, worker, held()):
+                self._admit.set()
+
+    async def prune_forever(self) -> None:
+        """Delete what has served its time, and make the next months' partitions, about once in ten minutes."""
+        while True:
+            await surviving("prune", self._prune_once)
+            await asyncio.sleep(600 * random.uniform(0.8, 1.2))
+
+    async def _prune_once(self) -> None:
+        async with self._db.system.transaction() as tx:
+            await engine.prune(tx)
+            await sweep.tidy(tx)
+            await partitions.make_partitions(tx)
+
+
+async def surviving(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do one round of a chore; a failure is logged and the next round comes."""
+    try:
+        await work()
+    except Unavailable as error:
+        _log.warning("chore.database_away", chore=name, error=error.code)
+        await asyncio.sleep(0.5)
+    except Exception:
+        _log.exception("chore.failed", chore=name)
+        await asyncio.sleep(1.0)

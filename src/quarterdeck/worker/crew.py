@@ -1,0 +1,178 @@
+"""The runs that this worker holds: taken on delivery, executed side by side, interrupted, drained, let go."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+import quarterdeck
+from quarterdeck.core import log as logs
+from quarterdeck.core.errors import Error, Unavailable
+from quarterdeck.core.ids import ReleaseId, RunId, TenantId
+from quarterdeck.engine.deliveries import Capacity
+from quarterdeck.engine.records import Lease
+from quarterdeck.loop.job import Job, Surroundings
+from quarterdeck.loop.recorder import Recorder
+from quarterdeck.releases.records import BEHAVIOUR_VERSION, Release
+from quarterdeck.runs import log, store
+from quarterdeck.runs.events import RunClaimed
+from quarterdeck.runs.fold import fold
+from quarterdeck.runs.log import FencedOut
+from quarterdeck.runs.records import Run, StoredEvent
+
+_log = logs.get(__name__)
+
+FindRelease = Callable[[TenantId, ReleaseId], Awaitable[Release]]
+"""The release that a run keeps to its end."""
+
+
+@dataclass(slots=True)
+class Held:
+    """One run in this worker's hands."""
+
+    run: Run
+    task: asyncio.Task[None]
+    job: Job | None = None
+
+
+class Crew:
+    """Executes what is delivered. One worker identity; when its lease is lost, a new crew begins."""
+
+    def __init__(
+        self,
+        around: Surroundings,
+        find_release: FindRelease,
+        lease: Lease,
+        lease_good: Callable[[], bool],
+        capacity: Capacity,
+        let_go: Callable[[], None],
+    ) -> None:
+        self._around = around
+        self._find_release = find_release
+        self._lease = lease
+        self._lease_good = lease_good
+        self._capacity = capacity
+        self._let_go = let_go
+        self._held: dict[RunId, Held] = {}
+        self._draining = False
+        self._claimed = RunClaimed(
+            worker=str(lease.worker),
+            host=socket.gethostname(),
+            version=quarterdeck.__version__,
+            behaviour=BEHAVIOUR_VERSION,
+        )
+
+    def held(self) -> list[RunId]:
+        """The runs in hand."""
+        return list(self._held)
+
+    async def take(self, tenant: TenantId, run_id: RunId) -> None:
+        """Claim a delivered run and start on it; a place of the capacity was taken for it by the caller."""
+        taken = False
+        try:
+            async with self._around.db.tenant(tenant) as tx:
+                row = await log.claim(tx, tenant, run_id, self._lease.worker, self._lease.epoch, self._claimed)
+                events = await log.read(tx, tenant, run_id) if row is not None else []
+            if row is None:
+                return  # another delivery of it was faster, or it has ended meanwhile
+            run, fruitless = store.run_of(row), int(row["fruitless"])
+            task = asyncio.create_task(self._work(run, events, fruitless), name=f"run {run_id}")
+            self._held[run_id] = Held(run, task)
+            taken = True
+        finally:
+            if not taken:
+                self._capacity.give_back()
+
+    def interrupt(self, run: RunId) -> None:
+        """Somebody wants this run to end; ignored where it is not held here."""
+        held = self._held.get(run)
+        if held is not None and held.job is not None:
+            held.job.interrupt()
+
+    async def drain(self, grace: float) -> None:
+        """Finish the steps in hand within `grace` seconds, then abandon the rest; give every run back."""
+        self._draining = True
+        for held in self._held.values():
+            if held.job is not None:
+                held.job.drain()
+        tasks = {held.task for held in self._held.values()}
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        late = [held for held in self._held.values() if not held.task.done()]
+        for held in late:
+            held.task.cancel()
+        if late:
+            await asyncio.wait({held.task for held in late}, timeout=10.0)
+        for held in late:
+            await self._give_back(held)
+
+    async def abandon(self) -> None:
+        """Let go of everything at once without writing a word: the lease is lost and others own these runs."""
+        tasks = {held.task for held in self._held.values()}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=10.0)
+
+    async def _give_back(self, held: Held) -> None:
+        if held.job is None:
+            return
+        try:
+            await held.job.give_back("drain")
+        except Error as error:
+            # Its lease is about to end; the sweep will find it.
+            _log.warning("run.not_given_back", run=str(held.run.id), error=error.code)
+
+    async def _work(self, run: Run, events: list[StoredEvent], fruitless: int) -> None:
+        logs.bind(run=str(run.id), tenant=str(run.tenant))
+        try:
+            job = await self._begin(run, events)
+            if fruitless > self._around.max_attempts:
+                await job.fail_for_good("run.poison", f"{fruitless - 1} workers in a row took this run and got nowhere")
+            else:
+                await self._execute(job, run, fruitless)
+        except FencedOut:
+            _log.warning("run.fenced_out", attempt=run.attempt)
+        except Unavailable as error:
+            _log.warning("run.let_go", error=error.code)
+        except Exception:
+            _log.exception("run.crashed")
+        finally:
+            self._held.pop(run.id, None)
+            self._capacity.give_back()
+            self._let_go()
+
+    async def _begin(self, run: Run, events: list[StoredEvent]) -> Job:
+        hold = log.Hold(run.tenant, run.id, self._lease.worker, run.attempt)
+        around = self._around
+        recorder = Recorder(
+            around.db, around.wakes, around.clock, hold, fold(events), run.risk_level, self._lease_good
+        )
+        release = await self._find_release(run.tenant, run.release)
+        job = Job(around, recorder, run, release)
+        self._held[run.id].job = job
+        if run.cancel_requested_at is not None:
+            job.interrupt()
+        if self._draining:
+            job.drain()
+        return job
+
+    async def _execute(self, job: Job, run: Run, fruitless: int) -> None:
+        """Execute, and turn what nobody foresaw into a later try, or into a failure that says what happened."""
+        try:
+            await job.execute()
+        except (FencedOut, Unavailable):
+            raise
+        except Exception as error:
+            _log.exception("run.step_crashed", attempt=run.attempt)
+            why = f"{type(error).__name__}: {error}"
+            if fruitless >= self._around.max_attempts or isinstance(error, Error):
+                code = error.code if isinstance(error, Error) else "run.crashed"
+                await job.fail_for_good(code, why)
+            else:
+                await job.try_later(f"something went wrong here ({why}); trying again", _backoff(fruitless))
+
+
+def _backoff(fruitless: int) -> timedelta:
+    return timedelta(seconds=min(300.0, 2.0**fruitless))
