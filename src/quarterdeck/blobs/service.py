@@ -45,6 +45,10 @@ class Blobs:
         await store.put(tx, tenant, key, stored, len(content), holder)
         return key
 
+    async def key_of(self, tx: Tx, tenant: TenantId, content: bytes) -> BlobKey:
+        """The key that `content` has or would have in this tenant; stores nothing."""
+        return rules.key_of(await self._key(tx, tenant), content)
+
     async def get(self, tx: Tx, tenant: TenantId, key: BlobKey, holder: str) -> bytes:
         """The payload. Raises BlobMissing unless `holder` refers to it."""
         stored = await store.get(tx, tenant, key, holder)

@@ -28,7 +28,7 @@ class ModelPin:
 
 @dataclass(frozen=True, slots=True)
 class ToolServer:
-    """Where tools live: `python` = the release's own code in a tool host, `stdio` = a local command, `http` = remote MCP."""
+    """Where tools live. `python`: the release's own code in a host; `stdio`: a local command; `http`: remote MCP."""
 
     name: str
     kind: str
@@ -61,7 +61,7 @@ class ToolGrant:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where a run ends whatever the model wants. Seconds count execution, waiting for models and tools too, not parking."""
+    """Where a run ends whatever the model wants. Seconds count execution, models and tools included, not parking."""
 
     max_steps: int = 30
     max_tool_calls: int = 60
@@ -126,33 +126,37 @@ class ToolSchema:
 Extract: TypeAlias = Callable[
     [Sequence[ToolServer], Mapping[str, bytes]], Awaitable[Mapping[str, Sequence[ToolSchema]]]
 ]
-"""Asks each server for its tools; the answer is by server name. The second argument are the release's files by path: the
-code sees these and no others, so that a file forgotten in `agent.yaml` is missed on the author's machine and not in
-production. Raises `core.errors.Error` with a sentence for the author when a server does not start or answers nonsense."""
+"""Asks each server for its tools; the answer is by server name. The second argument are the release's files by path:
+the code sees these and no others, so that a file forgotten in `agent.yaml` is missed on the author's machine and not in
+production. Raises `core.errors.Error` with a sentence for the author when a server does not start or talks nonsense."""
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What an author hands in: the manifest as parsed JSON, the bytes of every file by path, and a name for people."""
+    """What an author hands in: the manifest as parsed JSON, the bytes of every file by path, and a name for people.
+
+    `release` is the id that the author's machine computed; where it is given it has to be right.
+    """
 
     manifest: JsonObject
     files: Mapping[str, bytes]
     label: str | None = None
+    release: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Registered:
     """What registering came to. `created` is False for a release that was there already.
 
-    `changes` says in words how it differs from `previous`, the agent's release until now. `kept` are recordings that
-    were sent again with other content and not replaced: a release never changes. `warnings` hinder nothing today.
+    `changes` says in words how it differs from `previous`, the agent's release until now. `ignored` are recordings that
+    were sent with other content than the release has: a release never changes. `warnings` hinder nothing today.
     """
 
     release: Release
     created: bool
     previous: ReleaseId | None
     changes: tuple[str, ...]
-    kept: tuple[str, ...]
+    ignored: tuple[str, ...]
     warnings: tuple[str, ...]
 
 

@@ -92,6 +92,17 @@ def value_fault(kind: str, value: Json) -> str | None:
     return None
 
 
+def declaration_fault(declaration: JsonObject) -> str | None:
+    """What is wrong with a variable's declaration, as a clause; None when nothing is."""
+    default = declaration.get("default")
+    if default is None:
+        return None
+    if declaration.get("required"):
+        return "it has a default and is required: one of the two is meant"
+    problem = value_fault(str(declaration["type"]), default)
+    return None if problem is None else f"its default {problem}"
+
+
 def _shown(value: Json) -> str:
     if value is None:
         return ""

@@ -1,0 +1,156 @@
+"""The manifest: everything that makes an agent behave as it does, as one JSON object whose digest is the release's id.
+
+These models are its border: what an author's machine sends is read through them and believed only as far as they check.
+The id is always computed from the object as it was sent, never from a model's own output, so that a field added later
+changes no id.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from quarterdeck.core.ids import ReleaseId
+from quarterdeck.core.json import Json, JsonObject, digest
+from quarterdeck.spec import values
+
+SCHEMA_VERSION = 1
+_EXACT_INTEGERS = 2**53
+
+Short = Annotated[str, Field(min_length=1, max_length=200)]
+Text = Annotated[str, Field(max_length=4000)]
+Digest = Annotated[str, Field(pattern=values.DIGEST)]
+ObjectSchema = dict[str, JsonValue]
+
+
+class Part(BaseModel):
+    """What all parts have in common: nothing unknown, nothing converted, nothing changed."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class Prompt(Part):
+    """The template as the model will read it, with LF line ends, and the SHA-256 of its UTF-8 bytes."""
+
+    text: Annotated[str, Field(min_length=1, max_length=values.LARGEST_PROMPT)]
+    digest: Digest
+
+
+class Variable(Part):
+    """A variable of the template. Without a value and a default, one that is not required is empty."""
+
+    type: Annotated[values.VariableType, Field(strict=False)]
+    required: bool
+    default: str | int | float | bool | None = None
+    description: Text = ""
+
+
+class Pin(Part):
+    """The exact model and what is sent along."""
+
+    provider: Annotated[str, Field(pattern=values.NAME)]
+    id: Short
+    temperature: values.Temperature | None = None
+    top_p: values.Probability | None = None
+    max_output_tokens: values.OutputTokens = 4096
+    timeout: values.Seconds = 120.0
+    parallel_tool_calls: bool = True
+    extra: dict[str, JsonValue] | None = None
+
+
+class Server(Part):
+    """Where tools live. Only the fields of its kind are filled."""
+
+    name: Annotated[str, Field(pattern=values.SERVER_NAME)]
+    kind: Annotated[values.ServerKind, Field(strict=False)]
+    module: Annotated[str, Field(max_length=240)] = ""
+    command: Annotated[list[Annotated[str, Field(max_length=1000)]], Field(max_length=64)] = []
+    environment: Annotated[dict[Short, Text] | None, Field(max_length=64)] = None
+    url: Annotated[str, Field(max_length=2000)] = ""
+    headers: Annotated[dict[Short, Text] | None, Field(max_length=32)] = None
+    lock_digest: Annotated[str, Field(pattern=f"{values.DIGEST}|^$")] = ""
+
+
+class Tool(Part):
+    """One granted tool: what its server said of it when the release was built, and what the author declared."""
+
+    name: Annotated[str, Field(pattern=values.TOOL_NAME)]
+    server: str
+    remote_name: Short
+    description: Text
+    parameters: ObjectSchema
+    output_schema: ObjectSchema | None = None
+    effect: Annotated[values.Effect, Field(strict=False)]
+    repeat: Annotated[values.Repeat, Field(strict=False)]
+    trust: Annotated[values.Trust, Field(strict=False)]
+    timeout: values.Seconds = 30.0
+    max_output: values.OutputBytes = 100_000
+    retries: values.Retries = 2
+    max_concurrency: values.Concurrency = 0
+
+
+class RunLimits(Part):
+    """Where a run ends."""
+
+    max_steps: values.Steps = 30
+    max_tool_calls: values.ToolCalls = 60
+    max_seconds: values.RunSeconds = 900.0
+    max_tokens: values.Tokens = 500_000
+    max_parallel_calls: values.ParallelCalls = 8
+    max_repeats: values.Repeats = 3
+
+
+class Manifest(Part):
+    """A release, whole, but for the bytes of its files, of which it holds the digests."""
+
+    schema_version: Literal[1]
+    behaviour_version: Annotated[int, Field(ge=1, le=1_000_000)]
+    agent: Annotated[str, Field(pattern=values.NAME)]
+    owner: Short
+    description: Annotated[str, Field(min_length=1, max_length=1000)]
+    prompt: Prompt
+    variables: Annotated[
+        dict[Annotated[str, Field(pattern=values.VARIABLE_NAME)], Variable], Field(max_length=values.MOST_VARIABLES)
+    ]
+    model: Pin
+    servers: Annotated[list[Server], Field(max_length=values.MOST_SERVERS)]
+    tools: Annotated[list[Tool], Field(max_length=values.MOST_TOOLS)]
+    limits: RunLimits
+    output_schema: ObjectSchema | None
+    files: Annotated[dict[str, Digest], Field(max_length=values.MOST_FILES)]
+
+
+def id_of(manifest: JsonObject) -> ReleaseId:
+    """The id of a release: SHA-256 of the manifest's canonical form (RFC 8785)."""
+    return ReleaseId(digest(as_doubles(manifest)))
+
+
+def digest_of(content: bytes) -> str:
+    """How a manifest names the content of a file: SHA-256 of its bytes as they are, 64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def as_doubles(value: Json) -> Json:
+    """The value with each integer that a double can't hold exactly as the nearest double.
+
+    To RFC 8785 every number is a double. Schemas of others do hold larger integers (the bounds of 64 bits), and they
+    must not make an agent impossible to name.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= _EXACT_INTEGERS:
+        return float(value)
+    if isinstance(value, Mapping):
+        return {key: as_doubles(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [as_doubles(item) for item in value]
+    return value
+
+
+def schemas_of(manifest: Manifest) -> Iterator[tuple[str, ObjectSchema]]:
+    """Every JSON Schema in a manifest, with its place."""
+    for at, tool in enumerate(manifest.tools):
+        yield f"tools[{at}].parameters", tool.parameters
+        if tool.output_schema is not None:
+            yield f"tools[{at}].output_schema", tool.output_schema
+    if manifest.output_schema is not None:
+        yield "output_schema", manifest.output_schema

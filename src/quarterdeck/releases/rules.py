@@ -1,0 +1,226 @@
+"""Is a submitted release sound? Judged without looking anything up.
+
+This is the server's own judgement. An author's machine makes the same checks earlier, with line numbers, but nothing
+that it sends is believed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from quarterdeck.core.json import Json
+from quarterdeck.core.text import is_storable, shorten, storable
+from quarterdeck.releases.manifest import Manifest, Server, digest_of, schemas_of
+from quarterdeck.releases.records import BEHAVIOUR_VERSION
+from quarterdeck.releases.view import variable_json
+from quarterdeck.spec import endpoints, pins, template, values
+from quarterdeck.spec.paths import CASSETTES, clash, path_fault
+from quarterdeck.spec.schemas import schema_fault
+
+_MOST_SHOWN = 20
+_BUILD_AGAIN = "build it again with `qd agent register`"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong: where in the manifest or among the files, what, and how to put it right."""
+
+    place: str
+    problem: str
+    fix: str
+
+    def as_json(self) -> dict[str, Json]:
+        """As a member of an error's `errors`."""
+        return {"place": self.place, "problem": self.problem, "fix": self.fix}
+
+
+def judge(manifest: Manifest, files: Mapping[str, bytes], provider_kind: str | None) -> tuple[Fault, ...]:
+    """What is wrong with a submitted release, at most twenty faults; empty when it can be registered.
+
+    `provider_kind` is that of the connection which the pin names, None while there is no such connection.
+    """
+    checks = (
+        _judge_texts(manifest),
+        _judge_behaviour(manifest),
+        _judge_prompt(manifest),
+        _judge_pin(manifest, provider_kind),
+        _judge_servers(manifest),
+        _judge_tools(manifest),
+        _judge_schemas(manifest),
+        _judge_paths(manifest, files),
+        _judge_contents(manifest, files),
+    )
+    return tuple(fault for _, fault in zip(range(_MOST_SHOWN), chain.from_iterable(checks), strict=False))
+
+
+def needs_code(manifest: Manifest) -> bool:
+    """Whether the release brings code or commands of its own, which only a deployment admin may register."""
+    return any(server.kind is not values.ServerKind.HTTP for server in manifest.servers)
+
+
+def is_recording(path: str) -> bool:
+    """Whether a file is a recorded conversation: it travels with the release and is no part of its id."""
+    return path.startswith(CASSETTES)
+
+
+def _judge_texts(manifest: Manifest) -> Iterator[Fault]:
+    for place, text in _texts(manifest.model_dump(), "manifest"):
+        if not is_storable(text):
+            yield Fault(shorten(storable(place), 200), "it contains a NUL or a lone surrogate", "remove that character")
+
+
+def _judge_behaviour(manifest: Manifest) -> Iterator[Fault]:
+    if manifest.behaviour_version > BEHAVIOUR_VERSION:
+        yield Fault(
+            "manifest.behaviour_version",
+            f"this deployment knows behaviours up to {BEHAVIOUR_VERSION}",
+            "upgrade the deployment, or build with its version of Quarterdeck",
+        )
+
+
+def _judge_prompt(manifest: Manifest) -> Iterator[Fault]:
+    text = storable(manifest.prompt.text)
+    if digest_of(text.encode()) != manifest.prompt.digest:
+        yield Fault("manifest.prompt.digest", "it is not the digest of the text", _BUILD_AGAIN)
+    for mark in template.marks(text):
+        if mark.name not in manifest.variables:
+            place = f"manifest.prompt.text, line {mark.line}, column {mark.column}"
+            yield Fault(place, f"{mark.written!r} is no declared variable", "declare it under `variables`")
+    for name, variable in manifest.variables.items():
+        fault = template.declaration_fault(variable_json(variable))
+        if fault is not None:
+            yield Fault(f"manifest.variables.{name}", fault, "correct the declaration")
+
+
+def _judge_pin(manifest: Manifest, provider_kind: str | None) -> Iterator[Fault]:
+    refusal = pins.refusal(provider_kind, manifest.model.id)
+    if refusal is not None:
+        yield Fault("manifest.model.id", refusal.rstrip("."), "pin an exact id")
+
+
+def _judge_servers(manifest: Manifest) -> Iterator[Fault]:
+    for name, count in Counter(server.name for server in manifest.servers).items():
+        if count > 1:
+            yield Fault("manifest.servers", f"{name!r} is there {count} times", "give each server a name of its own")
+    for at, server in enumerate(manifest.servers):
+        for place, problem in _server_faults(server, manifest.files):
+            yield Fault(f"manifest.servers[{at}].{place}", problem, "correct it in agent.yaml")
+
+
+def _server_faults(server: Server, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    foreign = [name for name in _filled(server) if name not in _FIELDS_OF[server.kind]]
+    if foreign:
+        yield foreign[0], f"a {server.kind} server has no such field"
+    match server.kind:
+        case values.ServerKind.PYTHON:
+            yield from _python_faults(server, files)
+        case values.ServerKind.STDIO:
+            yield from _stdio_faults(server)
+        case values.ServerKind.HTTP:
+            yield from _http_faults(server)
+
+
+def _python_faults(server: Server, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    if not server.module.endswith(".py") or server.module not in files:
+        yield "module", "it is no Python file of this release"
+    if server.lock_digest and server.lock_digest not in files.values():
+        yield "lock_digest", "no file of this release has this digest"
+
+
+def _stdio_faults(server: Server) -> Iterator[tuple[str, str]]:
+    fault = endpoints.command_fault(server.command)
+    if fault is not None:
+        yield "command", fault
+    for name, problem in endpoints.environment_faults(server.environment or {}).items():
+        yield f"environment.{shorten(name, 60)}", problem
+
+
+def _http_faults(server: Server) -> Iterator[tuple[str, str]]:
+    fault = endpoints.url_fault(server.url)
+    if fault is not None:
+        yield "url", fault
+    for name, value in (server.headers or {}).items():
+        fault = endpoints.header_fault(name, value)
+        if fault is not None:
+            yield f"headers.{shorten(name, 60)}", fault
+
+
+_FIELDS_OF: Mapping[values.ServerKind, frozenset[str]] = {
+    values.ServerKind.PYTHON: frozenset({"module", "lock_digest"}),
+    values.ServerKind.STDIO: frozenset({"command", "environment"}),
+    values.ServerKind.HTTP: frozenset({"url", "headers"}),
+}
+
+
+def _filled(server: Server) -> Iterator[str]:
+    for name in ("module", "command", "environment", "url", "headers", "lock_digest"):
+        if getattr(server, name):
+            yield name
+
+
+def _judge_tools(manifest: Manifest) -> Iterator[Fault]:
+    servers = {server.name for server in manifest.servers}
+    names = Counter(tool.name for tool in manifest.tools)
+    sources = Counter((tool.server, tool.remote_name) for tool in manifest.tools)
+    for at, tool in enumerate(manifest.tools):
+        if names[tool.name] > 1:
+            yield Fault(f"manifest.tools[{at}].name", "another tool has this name", "rename one in agent.yaml")
+        if sources[tool.server, tool.remote_name] > 1:
+            yield Fault(f"manifest.tools[{at}].remote_name", "it is granted twice", "grant it once")
+        if tool.server not in servers:
+            yield Fault(f"manifest.tools[{at}].server", "there is no such server", _BUILD_AGAIN)
+
+
+def _judge_schemas(manifest: Manifest) -> Iterator[Fault]:
+    for place, schema in schemas_of(manifest):
+        fault = schema_fault(schema)
+        if fault is not None:
+            yield Fault(f"manifest.{place}", fault, "correct the schema")
+
+
+def _judge_paths(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[Fault]:
+    paths = sorted({*manifest.files, *files})
+    for path in paths:
+        fault = path_fault(path)
+        if fault is not None:
+            yield Fault(f"files[{shorten(storable(path), 80)!r}]", fault, "rename the file or leave it out")
+    twin = clash(paths)
+    if twin is not None:
+        yield Fault(f"files[{shorten(storable(twin), 80)!r}]", "it clashes with another path", "rename one of them")
+    for path in manifest.files:
+        if is_recording(path):
+            yield Fault(f"manifest.files[{path!r}]", "recordings are no part of the id", _BUILD_AGAIN)
+
+
+def _judge_contents(manifest: Manifest, files: Mapping[str, bytes]) -> Iterator[Fault]:
+    total = sum(len(content) for content in files.values())
+    if len(files) > values.MOST_FILES or total > values.LARGEST_RELEASE:
+        yield Fault(
+            "files",
+            f"there are {len(files)} files with {total:,} bytes",
+            f"send at most {values.MOST_FILES} files and {values.LARGEST_RELEASE:,} bytes",
+        )
+    for path, expected in manifest.files.items():
+        if path not in files:
+            yield Fault(f"files[{path!r}]", "the manifest names it but it was not sent", "send it along")
+        elif digest_of(files[path]) != expected:
+            yield Fault(f"files[{path!r}]", "its content is not what the manifest says", _BUILD_AGAIN)
+    for path, content in files.items():
+        if path not in manifest.files and not is_recording(path):
+            yield Fault(f"files[{path!r}]", "the manifest does not name it", "list it in agent.yaml or leave it out")
+        if len(content) > values.LARGEST_FILE:
+            yield Fault(f"files[{path!r}]", f"it has {len(content):,} bytes", f"at most {values.LARGEST_FILE:,}")
+
+
+def _texts(value: Json, place: str) -> Iterator[tuple[str, str]]:
+    """Every string in a manifest, names of members too, with its place."""
+    if isinstance(value, str):
+        yield place, value
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            yield place, key
+            yield from _texts(item, f"{place}.{key}")
+    elif isinstance(value, Sequence):
+        for at, item in enumerate(value):
+            yield from _texts(item, f"{place}[{at}]")
