@@ -1,0 +1,61 @@
+"""What can be set for each kind of connection beyond its address and key. Unknown names are refused, not ignored."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, TypeAlias, cast
+
+import msgspec
+
+from quarterdeck.core.json import Json
+from quarterdeck.providers.records import BadConnection, Kind
+
+Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class WireOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of connections that speak a wire."""
+
+    api: Literal["chat", "responses"] | None = None
+    """OpenAI's two interfaces; by default `responses` at OpenAI itself and `chat` everywhere else."""
+    organization: str | None = None
+    project: str | None = None
+    connect_timeout: Seconds = 10.0
+    idle_timeout: Seconds = 60.0
+    """Silence in a stream after which a try is given up."""
+    max_concurrency: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
+    """Calls that one worker has under way at the same time; fewer while the provider says that it is too much."""
+    record: str | None = None
+    """Folder on the worker's machine into which every conversation is recorded as a cassette."""
+
+
+class RecordedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of connections that replay cassettes."""
+
+    mode: Literal["strict", "lenient"] = "strict"
+    folder: str | None = None
+    speed: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.0
+
+
+class ScriptedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of connections that answer by a script, for tests and benches. The script's own form is the model's affair."""
+
+    script: msgspec.Raw | None = None
+    latency_ms: Annotated[float, msgspec.Meta(ge=0, le=600_000)] = 0.0
+
+
+Options: TypeAlias = WireOptions | RecordedOptions | ScriptedOptions
+
+_FORMS: Mapping[Kind, type[Options]] = {Kind.RECORDED: RecordedOptions, Kind.SCRIPTED: ScriptedOptions}
+
+
+def read_options(kind: Kind, options: Mapping[str, Json]) -> Options:
+    """The options of a connection. Raises BadConnection, which names the option and what it may be."""
+    form = _FORMS.get(kind, WireOptions)
+    try:
+        return msgspec.json.decode(msgspec.json.encode(options), type=form)
+    except msgspec.ValidationError as fault:
+        raise BadConnection(f"options of a connection of kind {kind}: {fault}", options=list(options)) from None
+
+
+def wire_options(kind: Kind, options: Mapping[str, Json]) -> WireOptions:
+    """The options of a connection that speaks a wire."""
+    return cast("WireOptions", read_options(kind, options))
