@@ -53,7 +53,9 @@ class Settings(BaseSettings):
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose, derived from the master secret (HMAC-SHA256, one block of HKDF-Expand)."""
-        return hmac.new(self.secret_key.get_secret_value().encode(), purpose.encode() + b"\x01", hashlib.sha256).digest()
+        return hmac.new(
+            self.secret_key.get_secret_value().encode(), purpose.encode() + b"\x01", hashlib.sha256
+        ).digest()
 
     @property
     def lease_time(self) -> timedelta:

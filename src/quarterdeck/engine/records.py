@@ -8,7 +8,7 @@ from quarterdeck.core.ids import RunId, TenantId, WorkerId
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """"This run is ready": for whichever worker executes its behaviour version."""
+    """ "This run is ready": for whichever worker executes its behaviour version."""
 
     tenant: TenantId
     run: RunId

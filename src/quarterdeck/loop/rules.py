@@ -143,7 +143,11 @@ def _structured(state: RunState, judged: "Fits | Misfits", text: str) -> Step:
         why = "the answer did not fit the output schema, even after a repair: " + "; ".join(judged.errors[:3])
         return Finish(Status.FAILED, text, why=why, error_code="output.invalid")
     listed = "\n".join(f"- {error}" for error in judged.errors)
-    return Nudge(REPAIR, f"Your answer does not fit the required JSON schema:\n{listed}\nAnswer with the corrected JSON only.", judged.errors)
+    return Nudge(
+        REPAIR,
+        f"Your answer does not fit the required JSON schema:\n{listed}\nAnswer with the corrected JSON only.",
+        judged.errors,
+    )
 
 
 def _ask(state: RunState, limits: Limits, now: datetime) -> Step:
@@ -158,7 +162,10 @@ def _ask(state: RunState, limits: Limits, now: datetime) -> Step:
     if count >= limits.max_repeats and LOOPING not in state.nudges[-1:]:
         if count > limits.max_repeats + 1:
             return _stop(StopReason.LOOP, f"the same calls came {count} times in a row")
-        return Nudge(LOOPING, f"You have made the same tool calls {count} times in a row. Use what you have learnt, try something else, or give your final answer.")
+        return Nudge(
+            LOOPING,
+            f"You have made the same tool calls {count} times in a row. Use what you have learnt, try something else, or give your final answer.",
+        )
     return CallModel(state.asked.step if state.asked else state.steps + 1, again)
 
 
@@ -226,9 +233,7 @@ def _unfenced(text: str) -> str:
 
 def handoff(state: RunState, why: str) -> Handoff:
     """What was done, what is left and why it stopped, from the log alone: it works when no model can be asked any more."""
-    done = tuple(
-        f"{tool} × {count}" if count > 1 else tool for tool, count in state.tools_called.items()
-    )
+    done = tuple(f"{tool} × {count}" if count > 1 else tool for tool, count in state.tools_called.items())
     return Handoff(done, tuple(_left(state)), why, _last_words(state))
 
 

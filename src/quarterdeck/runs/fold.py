@@ -43,7 +43,7 @@ class RunState:
     answer: e.ModelAnswered | None = None
     calls: tuple[CallState, ...] = ()
     turns: tuple[str, ...] = ()
-    tools_called: Mapping[str, int] = {}  # noqa: RUF009  # never changed in place
+    tools_called: Mapping[str, int] = {}  # never changed in place
     tool_calls: int = 0
     failed_calls: int = 0
     usage: Usage = Usage()
@@ -79,7 +79,7 @@ class RunState:
         return tuple(call for call in self.calls if call.unknown is not None and call.outcome is None)
 
 
-def fold(rows: Iterable[StoredEvent], state: RunState = RunState()) -> RunState:  # noqa: B008  # frozen
+def fold(rows: Iterable[StoredEvent], state: RunState = RunState()) -> RunState:  # frozen
     """The state after these rows of the log, oldest first. Raises UnknownEvent for events of a newer version."""
     for row in rows:
         state = apply(state, e.read(row.kind, row.v, row.data), row.attempt, row.at)
@@ -185,7 +185,18 @@ def _resumed(state: RunState, _event: e.RunResumed, _attempt: int, _at: datetime
 
 
 def _retried(state: RunState, _event: e.RunRetried, _attempt: int, _at: datetime) -> RunState:
-    return replace(state, finished=None, parked=None, cancel=None, asked=None, rejected=None, nudges=(), turns=(), faults=0, active_ms=0)
+    return replace(
+        state,
+        finished=None,
+        parked=None,
+        cancel=None,
+        asked=None,
+        rejected=None,
+        nudges=(),
+        turns=(),
+        faults=0,
+        active_ms=0,
+    )
 
 
 def _cancel_requested(state: RunState, event: e.CancelRequested, _attempt: int, _at: datetime) -> RunState:

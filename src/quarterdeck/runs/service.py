@@ -169,7 +169,9 @@ class Runs:
             )
             events: list[Event] = [ToolResolved(call=call, outcome=outcome, by=by, content=(Text(said),))]
             if run.status is Status.WAITING_FOR_OUTCOME and len(state.unknown) == 1:
-                events.append(RunResumed(why=why or f"{by} said that {unknown.tool} {outcome.replace('_', ' ')}", by=by))
+                events.append(
+                    RunResumed(why=why or f"{by} said that {unknown.tool} {outcome.replace('_', ' ')}", by=by)
+                )
                 await store.move(tx, run, Status.QUEUED)
                 tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
             await store.settle(tx, tenant, run_id, store.entry(state.steps, call), outcome, by)

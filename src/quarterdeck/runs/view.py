@@ -83,7 +83,12 @@ def whole(
     }
     record["effective"] = effective(run, limits)
     record["unknown_outcomes"] = [
-        {"call": one.call.id, "tool": one.call.tool, "arguments": dict(one.call.arguments), "ask_after": one.unknown.ask_after}
+        {
+            "call": one.call.id,
+            "tool": one.call.tool,
+            "arguments": dict(one.call.arguments),
+            "ask_after": one.unknown.ask_after,
+        }
         for one in state.unknown
         if one.unknown
     ]

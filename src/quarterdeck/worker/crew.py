@@ -12,7 +12,8 @@ from quarterdeck.core.errors import Error, Unavailable
 from quarterdeck.core.ids import ReleaseId, RunId, TenantId
 from quarterdeck.engine.deliveries import Capacity
 from quarterdeck.engine.records import Lease
-from quarterdeck.loop.job import Job, Surroundings
+from quarterdeck.loop.attempt import Attempt, Surroundings
+from quarterdeck.loop.job import Job
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import BEHAVIOUR_VERSION, Release
 from quarterdeck.runs import log, store
@@ -146,11 +147,9 @@ class Crew:
     async def _begin(self, run: Run, events: list[StoredEvent]) -> Job:
         hold = log.Hold(run.tenant, run.id, self._lease.worker, run.attempt)
         around = self._around
-        recorder = Recorder(
-            around.db, around.wakes, around.clock, hold, fold(events), run.risk_level, self._lease_good
-        )
+        recorder = Recorder(around.db, around.wakes, around.clock, hold, fold(events), run.risk_level, self._lease_good)
         release = await self._find_release(run.tenant, run.release)
-        job = Job(around, recorder, run, release)
+        job = Job(Attempt(around, recorder, run, release))
         self._held[run.id].job = job
         if run.cancel_requested_at is not None:
             job.interrupt()
@@ -171,7 +170,9 @@ class Crew:
                 code = error.code if isinstance(error, Error) else "run.crashed"
                 await job.fail_for_good(code, why)
             else:
-                await job.try_later(f"something went wrong here ({why}); trying again", _backoff(fruitless))
+                await job.try_later(
+                    "run.crashed", f"something went wrong here ({why}); trying again", _backoff(fruitless)
+                )
 
 
 def _backoff(fruitless: int) -> timedelta:

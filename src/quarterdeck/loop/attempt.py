@@ -1,0 +1,64 @@
+"""What one attempt at one run shares between its turns."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from quarterdeck.core.clock import Clock
+from quarterdeck.core.ids import TenantId
+from quarterdeck.db.pool import Database
+from quarterdeck.gates.model import ModelGate
+from quarterdeck.gates.tool import ToolGate
+from quarterdeck.loop.recorder import Recorder
+from quarterdeck.releases.records import Release
+from quarterdeck.runs.records import Run
+from quarterdeck.runs.service import Wakes
+
+T = TypeVar("T")
+ReadBlobs = Callable[[TenantId, str, list[str]], Coroutine[object, object, Mapping[str, str]]]
+"""The texts of some blobs by key (hex), as (tenant, holder, keys) asks for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a job needs of its process. `watched` tells whether anybody listens to a run's deltas."""
+
+    db: Database
+    wakes: Wakes
+    clock: Clock
+    models: ModelGate
+    tools: ToolGate
+    read_blobs: ReadBlobs
+    watched: Callable[[str], bool]
+    max_attempts: int
+
+
+class Interrupted(Exception):  # a signal, not a fault
+    """Somebody wants this to end while something is in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt: its run and release, its appender, and the wish to end it."""
+
+    around: Surroundings
+    recorder: Recorder
+    run: Run
+    release: Release
+    interrupt: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def unless_interrupted(self, work: Coroutine[object, object, T]) -> T:
+        """The result of `work`, or Interrupted as soon as somebody wants the run to end; the work is cancelled then."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self.interrupt.wait())
+        try:
+            await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise Interrupted
+        finally:
+            stop.cancel()
+            if not task.done():
+                task.cancel()
+                await asyncio.wait({task})

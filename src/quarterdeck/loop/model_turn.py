@@ -1,0 +1,212 @@
+"""The model's turn: assemble what it is shown, ask through the gate, keep the answer or the fault."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from quarterdeck.core.ids import ThreadId
+from quarterdeck.core.text import shorten, storable, storable_json
+from quarterdeck.gates.model import ModelFacts
+from quarterdeck.gates.records import Verdict
+from quarterdeck.loop import prompt, rules
+from quarterdeck.loop.attempt import Attempt
+from quarterdeck.loop.deltas import Deltas
+from quarterdeck.models.records import ModelAnswer, ModelFault, ModelRequest
+from quarterdeck.runs import log, store
+from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed, ThreadContinued
+from quarterdeck.runs.fold import fold
+from quarterdeck.runs.messages import Call, Message, Spoken, Stored, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The gate did not let the question out."""
+
+    code: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """The provider gave no useful answer, after all the tries that the gate makes."""
+
+    fault: ModelFault
+
+
+class ModelTurn:
+    """Asks the model on behalf of one attempt; keeps the assembled conversation between turns."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._conversation: prompt.Conversation | None = None
+
+    async def take(self, step: rules.CallModel) -> Denied | Unanswered | None:
+        """Ask once. None: the answer is in the state. Raises Interrupted."""
+        attempt, recorder = self._attempt, self._attempt.recorder
+        request, digest = await self._request(step)
+        recorder.step = f"asking {request.pin.id} (step {step.step})"
+        used = recorder.state.usage
+        facts = ModelFacts(steps=recorder.state.steps, tokens=used.input + used.output)
+        decision = attempt.around.models.decide(request, attempt.release, facts)
+        called = ModelCalled(
+            step=step.step,
+            call=request.call,
+            provider=request.pin.provider,
+            model=request.pin.id,
+            decision=decision,
+            prompt=digest,
+            messages=len(request.messages),
+        )
+        recorder.emit(called)
+        if decision.verdict != Verdict.ALLOW:
+            recorder.emit(ModelFailed(step=step.step, call=request.call, code="denied", message=decision.reason))
+            return Denied(f"model.{decision.rule}", decision.reason)
+        await recorder.flush()
+        try:
+            self._keep(request, await self._answer(request))
+        except ModelFault as fault:
+            recorder.emit(_failed(request, fault))
+            return Unanswered(fault)
+        return None
+
+    async def _answer(self, request: ModelRequest) -> ModelAnswer:
+        attempt, recorder = self._attempt, self._attempt.recorder
+        watched, name = attempt.around.watched, attempt.run.id.hex
+        deltas: Deltas | None = None
+        if watched(name):
+            deltas = Deltas(
+                attempt.around.wakes, lambda: watched(name), attempt.run.id, request.step, recorder.hold.attempt
+            )
+
+        async def on_fault(fault: ModelFault, tries: int, again_in: float | None, ms: int) -> None:
+            if again_in is not None:  # the last one is written by whoever catches it
+                recorder.emit(_failed(request, fault, int(again_in * 1000), ms, tries))
+                await recorder.flush()
+
+        try:
+            answering = attempt.around.models.answer(request, deltas.add if deltas else None, on_fault)
+            return await attempt.unless_interrupted(answering)
+        finally:
+            if deltas is not None:
+                deltas.send()
+
+    def _keep(self, request: ModelRequest, answer: ModelAnswer) -> None:
+        """The answer into the log, and what was odd about it."""
+        recorder = self._attempt.recorder
+        recorder.emit(
+            ModelAnswered(
+                step=request.step,
+                call=request.call,
+                content=clean(answer.content),
+                finish=answer.finish,
+                served_model=answer.served_model,
+                usage=answer.usage,
+                cost=answer.cost,
+                response_id=answer.response_id,
+                ms=answer.ms,
+                first_token_ms=answer.first_token_ms,
+                tries=recorder.state.faults + 1,
+            )
+        )
+        if not self._attempt.around.models.same_model(request.pin, answer.served_model):
+            recorder.emit(_drift(request, answer.served_model, ""))
+        for difference in answer.differences:
+            recorder.emit(_drift(request, answer.served_model, storable(difference)))
+
+    async def _request(self, step: rules.CallModel) -> tuple[ModelRequest, str]:
+        """The question, and the digest of everything in it."""
+        attempt, state = self._attempt, self._attempt.recorder.state
+        release = attempt.release
+        if self._conversation is None:
+            given = state.admitted.variables if state.admitted else None
+            text = prompt.system(release.prompt, release.variables, given or {})
+            self._conversation = prompt.Conversation(text, await self._history())
+        talk = self._conversation
+        talk.extend(state.messages, await self._read(talk.missing(state.messages), str(attempt.run.id)))
+        request = ModelRequest(
+            tenant=attempt.run.tenant,
+            run=attempt.run.id,
+            agent=release.agent,
+            release=release.id,
+            step=step.step,
+            call=f"m{step.step}",
+            pin=release.model,
+            system=talk.system,
+            messages=talk.messages,
+            tools=attempt.around.tools.offers(release),
+            output_schema=release.output_schema,
+            tags=attempt.run.tags,
+        )
+        return request, talk.digest()
+
+    async def _history(self) -> list[Message]:
+        """What was said in the thread before this run; which runs that are is written down at the first look."""
+        run, recorder = self._attempt.run, self._attempt.recorder
+        if run.thread is None:
+            return []
+        if recorder.state.history is None:
+            async with self._attempt.around.db.tenant(run.tenant) as tx:
+                earlier = await store.earlier(tx, run.tenant, ThreadId(run.thread), run.thread_position or 0)
+            recorder.emit(ThreadContinued(runs=tuple(str(one) for one in earlier)))
+        said: list[Message] = []
+        for one in recorder.state.history or ():
+            said += await self._said_in(one)
+        return said
+
+    async def _said_in(self, run: str) -> list[Message]:
+        tenant = self._attempt.run.tenant
+        async with self._attempt.around.db.tenant(tenant) as tx:
+            state = fold(await log.read(tx, tenant, store.run_id(run)))
+        talk = prompt.Conversation("")
+        talk.extend(state.messages, await self._read(talk.missing(state.messages), run))
+        return list(talk.messages)
+
+    async def _read(self, parts: list[Stored], run: str) -> Mapping[str, str]:
+        keys = [part.key for part in parts if part.media_type.startswith("text/")]
+        return await self._attempt.around.read_blobs(self._attempt.run.tenant, run, keys) if keys else {}
+
+
+def clean(content: tuple[Spoken, ...]) -> tuple[Spoken, ...]:
+    """Storable, and with one id a call: what the model said twice under one id must not be answered as one."""
+    seen: set[str] = set()
+    cleaned: list[Spoken] = []
+    for part in content:
+        match part:
+            case Text(text=text):
+                safe = storable(text)
+                cleaned.append(part if safe is text else Text(safe, part.label))
+            case Call():
+                cleaned.append(_clean_call(part, seen))
+            case _:
+                cleaned.append(part)
+    return tuple(cleaned)
+
+
+def _clean_call(call: Call, seen: set[str]) -> Call:
+    id_, number = storable(call.id) or "call", 2
+    while id_ in seen:
+        id_, number = f"{call.id or 'call'}-{number}", number + 1
+    seen.add(id_)
+    arguments = storable_json(call.arguments)
+    assert isinstance(arguments, Mapping)
+    return Call(id_, storable(call.tool), arguments, storable(call.raw) if call.raw is not None else None)
+
+
+def _failed(
+    request: ModelRequest, fault: ModelFault, retry_in_ms: int | None = None, ms: int = 0, tries: int = 1
+) -> ModelFailed:
+    return ModelFailed(
+        step=request.step,
+        call=request.call,
+        code=fault.fault,
+        message=storable(shorten(fault.detail, 2000)),
+        status=fault.http_status,
+        retry_in_ms=retry_in_ms,
+        ms=ms,
+        try_=tries,
+    )
+
+
+def _drift(request: ModelRequest, served: str, difference: str) -> Event:
+    return ModelDrifted(
+        step=request.step, call=request.call, wanted=request.pin.id, served=served, difference=difference
+    )
