@@ -1,4 +1,4 @@
-"""Text is made storable once, at the border: PostgreSQL refuses NUL in jsonb and text, and UTF-8 has no lone surrogates."""
+"""Text is made storable once, at the border: PostgreSQL refuses NUL, and UTF-8 has no lone surrogates."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def storable(text: str) -> str:
-    """The same text with each NUL and lone surrogate replaced by U+FFFD. Returns its argument unchanged where there is none."""
+    """The same text with each NUL and lone surrogate replaced by U+FFFD; the argument itself where there is none."""
     return _UNSTORABLE.sub(REPLACEMENT, text) if _UNSTORABLE.search(text) else text
 
 

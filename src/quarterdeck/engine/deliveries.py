@@ -27,7 +27,7 @@ HEARTBEAT = timedelta(seconds=30)
 
 
 class Capacity:
-    """How many more runs this worker can hold. A place is taken when a delivery is, and given back when its run leaves."""
+    """How many more runs this worker can hold: a place is taken with a delivery, and given back when its run leaves."""
 
     def __init__(self, places: int) -> None:
         self._free = places

@@ -42,7 +42,7 @@ class Job:
         self._drain.set()
 
     async def execute(self) -> None:
-        """Work until the run ends, parks or is given back. Raises FencedOut and database errors: then it is not ours."""
+        """Work until the run ends, parks or is given back. Raises FencedOut or Unavailable: then it is not ours."""
         while not await self._step():
             pass
 

@@ -17,6 +17,7 @@ from quarterdeck.runs.records import Effect, Repeat, Status, StopReason
 EMPTY = "empty"
 CUT_OFF = "cut_off"
 LOOPING = "looping"
+_ADVICE = "Use what you have learnt, try something else, or give your final answer."
 REPAIR = "repair"
 
 
@@ -164,7 +165,7 @@ def _ask(state: RunState, limits: Limits, now: datetime) -> Step:
             return _stop(StopReason.LOOP, f"the same calls came {count} times in a row")
         return Nudge(
             LOOPING,
-            f"You have made the same tool calls {count} times in a row. Use what you have learnt, try something else, or give your final answer.",
+            f"You have made the same tool calls {count} times in a row. {_ADVICE}",
         )
     return CallModel(state.asked.step if state.asked else state.steps + 1, again)
 
@@ -232,7 +233,7 @@ def _unfenced(text: str) -> str:
 
 
 def handoff(state: RunState, why: str) -> Handoff:
-    """What was done, what is left and why it stopped, from the log alone: it works when no model can be asked any more."""
+    """What was done, what is left and why it stopped, from the log alone: no model has to be asked for it."""
     done = tuple(f"{tool} × {count}" if count > 1 else tool for tool, count in state.tools_called.items())
     return Handoff(done, tuple(_left(state)), why, _last_words(state))
 

@@ -1,1 +1,1 @@
-"""A run: its record, its state machine and its log, which is checkpoint, stream, trace, replay source and history at once."""
+"""A run: its record, its state machine, and its log: checkpoint, stream, trace, replay source and history in one."""

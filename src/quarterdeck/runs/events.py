@@ -1,7 +1,7 @@
 """Everything that can happen in a run: this listing is the documentation of the log.
 
-Each event has a `kind` (its SSE name), a format version and its facts. Old formats are lifted when read, by `UPCASTERS`,
-never rewritten. What is measured in time is in milliseconds, money in micro-USD, sizes in bytes.
+Each event has a `kind` (its SSE name), a format version and its facts. Old formats are lifted when read, by
+`UPCASTERS`, never rewritten. What is measured in time is in milliseconds, money in micro-USD, sizes in bytes.
 """
 
 from collections.abc import Callable, Mapping
@@ -74,7 +74,7 @@ class ThreadContinued(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class MessageAdded(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """The runtime put words of its own before the model: a nudge after an empty answer, a repair, a warning of limits."""
+    """The runtime put words of its own before the model: a nudge after an empty answer, a repair, a warning."""
 
     kind = "message.added"
     message: Message
@@ -82,7 +82,7 @@ class MessageAdded(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ModelCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """Intent: this step asks the model. The prompt is the release's plus the messages so far; `prompt` is its digest."""
+    """Intent: this step asks the model, with the release's prompt and the messages so far; `prompt` is their digest."""
 
     kind = "model.called"
     step: int

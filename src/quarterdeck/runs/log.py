@@ -149,7 +149,7 @@ async def claim(tx: Tx, tenant: TenantId, run: RunId, worker: WorkerId, epoch: i
 
 
 async def append_locked(tx: Tx, tenant: TenantId, run: RunId, events: Sequence[Event]) -> int:
-    """Append on behalf of somebody outside the worker. The caller holds the run's row lock and has checked its status."""
+    """Append on behalf of somebody outside the worker, who holds the run's row lock and has checked its status."""
     row = await tx.fetchval(APPEND_LOCKED, tenant, run, len(events), *_columns(events))
     return _last(row, events)
 

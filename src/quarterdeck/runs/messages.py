@@ -112,7 +112,7 @@ Message: TypeAlias = UserMessage | ModelMessage | ToolMessage
 
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Tokens of one model call as the provider counted them. `input` includes the cached ones; `output` the reasoning."""
+    """Tokens of one model call as the provider counted them. `input` includes cached ones, `output` the reasoning."""
 
     input: int = 0
     output: int = 0

@@ -55,7 +55,8 @@ SELECT * FROM qd.runs WHERE tenant = $1
     AND ($2::uuid IS NULL OR id < $2) AND ($3::text[] IS NULL OR status = ANY($3)) AND ($4::text IS NULL OR agent = $4)
     AND ($5::text IS NULL OR user_id = $5) AND ($6::text IS NULL OR release = $6) AND ($7::uuid IS NULL OR thread = $7)
     AND ($8::uuid IS NULL OR id >= $8) AND ($9::uuid IS NULL OR id < $9)
-    AND ($10::text IS NULL OR title ILIKE $10 OR why ILIKE $10 OR agent ILIKE $10 OR user_id ILIKE $10 OR id::text ILIKE $10)
+    AND ($10::text IS NULL OR title ILIKE $10 OR why ILIKE $10 OR agent ILIKE $10 OR user_id ILIKE $10
+         OR id::text ILIKE $10)
     AND ($12::text[] IS NULL OR agent = ANY($12)) AND ($13::text IS NULL OR error_code = $13 OR reason = $13)
 ORDER BY id DESC LIMIT $11
 """

@@ -15,7 +15,8 @@ TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
 RELEASE_DEAD = """
 WITH dead AS (
     SELECT r.tenant, r.id FROM qd.runs r LEFT JOIN qd.workers w ON w.id = r.worker
-    WHERE r.status IN ('running', 'cancelling') AND (w.id IS NULL OR w.epoch <> r.epoch OR w.lease_until <= clock_timestamp())
+    WHERE r.status IN ('running', 'cancelling')
+      AND (w.id IS NULL OR w.epoch <> r.epoch OR w.lease_until <= clock_timestamp())
     ORDER BY r.id LIMIT 1000 FOR UPDATE OF r SKIP LOCKED),
 freed AS (
     UPDATE qd.runs r SET status = 'queued', worker = NULL, delivered_at = NULL, available_at = clock_timestamp(),
@@ -54,7 +55,8 @@ RETURNING id
 # Runs that no living worker can execute say so.
 EXPLAIN = """
 UPDATE qd.runs SET why = 'no running worker executes behaviour version ' || behaviour
-WHERE status = 'queued' AND delivered_at IS NULL AND why = '' AND available_at < clock_timestamp() - interval '5 seconds'
+WHERE status = 'queued' AND delivered_at IS NULL AND why = ''
+  AND available_at < clock_timestamp() - interval '5 seconds'
   AND NOT EXISTS (SELECT 1 FROM qd.workers w WHERE w.lease_until > clock_timestamp() AND behaviour = ANY (w.behaviours))
 """
 
