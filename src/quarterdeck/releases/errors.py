@@ -1,6 +1,6 @@
 """What can be wrong with naming or registering a release."""
 
-from quarterdeck.core.errors import Conflict, Error, Invalid, NotFound
+from quarterdeck.core.errors import Conflict, Error, Forbidden, Invalid, NotFound
 
 
 class NoSuchAgent(NotFound):
@@ -25,6 +25,12 @@ class AgentDisabled(Conflict):
     """This agent is disabled and takes no new runs."""
 
     code = "agent.disabled"
+
+
+class CodeRefused(Forbidden):
+    """This release holds code or commands of its own; only a deployment admin's key may register it."""
+
+    code = "release.code_refused"
 
 
 class LabelTaken(Conflict):

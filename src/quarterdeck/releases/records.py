@@ -189,3 +189,21 @@ class ReleaseLine:
     registered_by: str
     registered_at: datetime
     current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseFile:
+    """A file of a release. `digest` is None for recordings, which are no part of the release's id."""
+
+    path: str
+    size: int
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class WholeRelease:
+    """A release as it was registered."""
+
+    line: ReleaseLine
+    manifest: JsonObject
+    files: tuple[ReleaseFile, ...]

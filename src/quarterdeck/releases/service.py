@@ -21,6 +21,7 @@ from quarterdeck.releases.changes import changes
 from quarterdeck.releases.errors import (
     AgentDisabled,
     Ambiguous,
+    CodeRefused,
     LabelTaken,
     ManifestRefused,
     NoSuchAgent,
@@ -28,7 +29,7 @@ from quarterdeck.releases.errors import (
     ReleaseCorrupt,
 )
 from quarterdeck.releases.manifest import Manifest, as_doubles, id_of
-from quarterdeck.releases.records import Registered, Release, Submission
+from quarterdeck.releases.records import Agent, Registered, Release, ReleaseFile, ReleaseLine, Submission, WholeRelease
 from quarterdeck.releases.view import view
 from quarterdeck.spec.values import is_label
 
@@ -46,14 +47,18 @@ class Releases:
         self._blobs = blobs
         self._known: OrderedDict[tuple[TenantId, ReleaseId], Release] = OrderedDict()
 
-    async def register(self, tx: Tx, tenant: TenantId, submission: Submission, by: str) -> Registered:
+    async def register(
+        self, tx: Tx, tenant: TenantId, submission: Submission, by: str, *, may_bring_code: bool
+    ) -> Registered:
         """Keep a release with its files and make it the one that new runs of its agent take.
 
         Idempotent: the same manifest is the same release. Nothing that was sent is believed: digests, id, pins, paths
-        and schemas are checked anew. Raises Invalid or ManifestRefused with every fault, LabelTaken. Whoever calls has
-        to know that the actor may register this (`rules.needs_code`).
+        and schemas are checked anew. Raises Invalid or ManifestRefused with every fault, LabelTaken, and CodeRefused
+        where the release holds code or commands and `may_bring_code` is False.
         """
         manifest = read_manifest(submission.manifest)
+        if rules.needs_code(manifest) and not may_bring_code:
+            raise CodeRefused
         agent = AgentName(manifest.agent)
         kind = await store.provider_kind(tx, tenant, manifest.model.provider, agent)
         release = await asyncio.to_thread(_examine, submission, manifest, kind)
@@ -141,6 +146,37 @@ class Releases:
         before = read_manifest((await self.read(tx, tenant, old)).manifest)
         after = read_manifest((await self.read(tx, tenant, new)).manifest)
         return await asyncio.to_thread(changes, before, after)
+
+    async def whole(self, tx: Tx, tenant: TenantId, release: ReleaseId) -> WholeRelease:
+        """A release as people look at it: manifest, list of files, and whether it is what new runs take."""
+        found = await self.read(tx, tenant, release)
+        current = await store.current(tx, tenant, found.agent)
+        manifest = read_manifest(found.manifest)
+        line = ReleaseLine(
+            id=release,
+            agent=found.agent,
+            label=found.label,
+            provider=manifest.model.provider,
+            model=manifest.model.id,
+            registered_by=found.registered_by,
+            registered_at=found.registered_at,
+            current=current is not None and current[0] == release,
+        )
+        sizes = await store.sizes(tx, tenant, release)
+        files = [ReleaseFile(path, size, manifest.files.get(path)) for path, size in sizes.items()]
+        return WholeRelease(line, found.manifest, tuple(files))
+
+    async def agent(self, tx: Tx, tenant: TenantId, agent: AgentName) -> Agent:
+        """An agent. Raises NoSuchAgent."""
+        found = await store.get_agent(tx, tenant, agent)
+        if found is None:
+            raise NoSuchAgent(f"There is no agent {agent!r} here.", agent=agent)
+        return found
+
+    async def disable(self, tx: Tx, tenant: TenantId, agent: AgentName, *, disabled: bool) -> Agent:
+        """Let an agent take no new runs, or let it again. Runs that exist go on. Idempotent. Raises NoSuchAgent."""
+        await store.disable(tx, tenant, agent, disabled=disabled)
+        return await self.agent(tx, tenant, agent)
 
     async def files(self, tx: Tx, tenant: TenantId, release: ReleaseId) -> Mapping[str, bytes]:
         """The files that the manifest names, by path: code, its data and the lock file."""

@@ -16,6 +16,7 @@ class Stored:
     """A release as it lies in the database."""
 
     id: ReleaseId
+    agent: AgentName
     manifest: dict[str, Json]
     label: str | None
     registered_by: str
@@ -24,7 +25,7 @@ class Stored:
 
 # A release.
 GET_RELEASE = """
-SELECT id, manifest, label, registered_by, registered_at FROM qd.releases WHERE tenant = $1 AND id = $2
+SELECT id, agent, manifest, label, registered_by, registered_at FROM qd.releases WHERE tenant = $1 AND id = $2
 """
 
 # The files of a release.
@@ -109,6 +110,7 @@ async def get(tx: Tx, tenant: TenantId, release: ReleaseId) -> Stored | None:
         return None
     return Stored(
         id=ReleaseId(row["id"]),
+        agent=AgentName(row["agent"]),
         manifest=decode_object(row["manifest"]),
         label=row["label"],
         registered_by=row["registered_by"],
