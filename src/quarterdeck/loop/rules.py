@@ -184,6 +184,7 @@ def may_repeat(call: CallState) -> bool:
 def repeats(turns: Sequence[str], longest: int = 3) -> int:
     """How many times in a row the last turn, or the last cycle of up to `longest` turns, has come."""
     best = 1 if turns else 0
+    longest = min(longest, len(turns))
     for period in range(1, longest + 1):
         cycle, count = turns[-period:], 1
         while len(cycle) == period and turns[-(count + 1) * period : -count * period] == cycle:

@@ -4,7 +4,7 @@ Pure: no clock, no I/O. A worker folds once when it claims a run and applies eac
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
 
@@ -43,7 +43,7 @@ class RunState:
     answer: e.ModelAnswered | None = None
     calls: tuple[CallState, ...] = ()
     turns: tuple[str, ...] = ()
-    tools_called: Mapping[str, int] = {}  # never changed in place
+    tools_called: Mapping[str, int] = field(default_factory=dict[str, int])
     tool_calls: int = 0
     failed_calls: int = 0
     usage: Usage = Usage()
