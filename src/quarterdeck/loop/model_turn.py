@@ -12,6 +12,7 @@ from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
 from quarterdeck.models.records import ModelAnswer, ModelFault, ModelRequest
 from quarterdeck.runs import log, store
+from quarterdeck.runs.conversation import told
 from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed, ThreadContinued
 from quarterdeck.runs.fold import fold
 from quarterdeck.runs.messages import Call, Message, Spoken, Stored, Text
@@ -155,9 +156,9 @@ class ModelTurn:
     async def _said_in(self, run: str) -> list[Message]:
         tenant = self._attempt.run.tenant
         async with self._attempt.around.db.tenant(tenant) as tx:
-            state = fold(await log.read(tx, tenant, store.run_id(run)))
+            said = told(fold(await log.read(tx, tenant, store.run_id(run))))
         talk = prompt.Conversation("")
-        talk.extend(state.messages, await self._read(talk.missing(state.messages), run))
+        talk.extend(said, await self._read(talk.missing(said), run))
         return list(talk.messages)
 
     async def _read(self, parts: list[Stored], run: str) -> Mapping[str, str]:

@@ -12,6 +12,7 @@ from quarterdeck.core.json import digest
 from quarterdeck.db.faults import CommitUnknown
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
+from quarterdeck.db.wakes import ADMIT
 from quarterdeck.runs import log, rules, store, view
 from quarterdeck.runs.events import Event, ToolAnswered, ToolCalled, ToolFailed, ToolUnknown
 from quarterdeck.runs.fold import RunState, apply
@@ -104,6 +105,9 @@ class Recorder:
         await self._ledger(tx, events)
         if to.ended or to.parked:
             await view.announce(tx, self.hold.tenant, self.hold.run, "run.finished" if to.ended else "run.parked")
+        if to.ended and state.admitted and state.admitted.thread:
+            # The thread's next run may have been waiting for this one.
+            tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
         self._told(tx, last)
 
     def _told(self, tx: Tx, last: int) -> None:

@@ -130,6 +130,23 @@ class StoredEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class LedgerEntry:
+    """One call that is not a read: sent once, or unknown. `call` is `STEP/CALL`, as `store.entry` writes it."""
+
+    call: str
+    tool: str
+    effect: str
+    repeat: str
+    key: str
+    arguments_digest: str
+    state: str
+    intended_at: datetime
+    not_after: datetime
+    settled_at: datetime | None
+    settled_by: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """A run that somebody asks for, checked and resolved to a release, ready to be admitted in one transaction."""
 
@@ -140,7 +157,6 @@ class Submission:
     behaviour: int
     user_id: UserId
     submitted_by: str
-    input: Json
     variables: Mapping[str, Json]
     thread: ThreadId | None
     priority: int

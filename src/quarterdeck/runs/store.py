@@ -10,7 +10,7 @@ from quarterdeck.core.json import decode_object, encode_text
 from quarterdeck.core.money import MicroUsd
 from quarterdeck.db.records import Row, Tx
 from quarterdeck.runs.events import Event, write
-from quarterdeck.runs.records import Run, Status, Submission
+from quarterdeck.runs.records import LedgerEntry, Run, Status, Submission
 
 # The run and its first event, together or not at all; nothing where the dedup key is taken.
 INSERT = """
@@ -58,6 +58,7 @@ SELECT * FROM qd.runs WHERE tenant = $1
     AND ($10::text IS NULL OR title ILIKE $10 OR why ILIKE $10 OR agent ILIKE $10 OR user_id ILIKE $10
          OR id::text ILIKE $10)
     AND ($12::text[] IS NULL OR agent = ANY($12)) AND ($13::text IS NULL OR error_code = $13 OR reason = $13)
+    AND ($14::text IS NULL OR submitted_by = $14)
 ORDER BY id DESC LIMIT $11
 """
 
@@ -65,23 +66,30 @@ ORDER BY id DESC LIMIT $11
 FACETS = """
 WITH newest AS (
     SELECT status, agent, coalesce(error_code, reason) AS cause FROM qd.runs
-    WHERE tenant = $1 AND ($2::uuid IS NULL OR id >= $2) AND ($3::text[] IS NULL OR agent = ANY($3))
-    ORDER BY id DESC LIMIT $4)
+    WHERE tenant = $1 AND ($2::uuid IS NULL OR id >= $2) AND ($3::uuid IS NULL OR id < $3)
+        AND ($4::text[] IS NULL OR agent = ANY($4)) AND ($5::text IS NULL OR user_id = $5)
+        AND ($6::text IS NULL OR submitted_by = $6)
+    ORDER BY id DESC LIMIT $7)
 SELECT 'status' AS facet, status AS value, count(*) AS n FROM newest GROUP BY status
 UNION ALL SELECT 'agent', agent, count(*) FROM newest GROUP BY agent
 UNION ALL SELECT 'cause', cause, count(*) FROM newest WHERE cause IS NOT NULL GROUP BY cause
 """
 
-# Runs of a release, and of the one before it, that ended for the same cause: the blast radius.
+# How many of an agent's newest runs ended for the same cause, by release: the blast radius.
 SAME_CAUSE = """
-SELECT release, count(*) AS n FROM qd.runs
-WHERE tenant = $1 AND agent = $2 AND id >= $3 AND id <> $4 AND coalesce(error_code, reason) = $5 GROUP BY release
+WITH newest AS (
+    SELECT id, release, coalesce(error_code, reason) AS cause FROM qd.runs
+    WHERE tenant = $1 AND agent = $2 AND id >= $3 ORDER BY id DESC LIMIT $6)
+SELECT release, count(*) AS n FROM newest WHERE id <> $4 AND cause = $5 GROUP BY release
 """
+
+# How far some runs have come, and whether they have ended: what streams ask behind the wakes.
+HEADS = "SELECT id, last_seq, status FROM qd.runs WHERE tenant = $1 AND id = ANY($2::uuid[])"
 
 # The ledger of one run.
 EFFECTS = """
-SELECT run, call, tool, effect, repeat, key, state, intended_at, not_after, settled_at, settled_by FROM qd.effects
-WHERE tenant = $1 AND run = $2 ORDER BY intended_at, call
+SELECT call, tool, effect, repeat, key, arguments_digest, state, intended_at, not_after, settled_at, settled_by
+FROM qd.effects WHERE tenant = $1 AND run = $2 ORDER BY intended_at, call
 """
 
 # Ledger: intents of a step, in the transaction of their events. A repeat of the same call keeps its row.
@@ -98,10 +106,10 @@ UPDATE qd.effects SET state = $4, settled_at = clock_timestamp(), settled_by = $
 WHERE tenant = $1 AND run = $2 AND call = $3
 """
 
-# The thread's runs before a position, oldest first: the conversation that a run goes on from.
+# The thread's runs before a position, oldest first, however they ended: the conversation that a run goes on from.
 EARLIER = """
 SELECT id FROM qd.runs WHERE tenant = $1 AND thread = $2 AND thread_position < $3
-    AND status IN ('succeeded', 'stopped') ORDER BY thread_position
+    AND status IN ('succeeded', 'failed', 'stopped', 'cancelled') ORDER BY thread_position
 """
 
 # What others are told, only where somebody listens.
@@ -126,6 +134,7 @@ class Filter:
     words: str | None = None
     agents: Sequence[str] | None = None
     cause: str | None = None
+    submitted_by: str | None = None
 
 
 def run_of(row: Row) -> Run:
@@ -253,24 +262,40 @@ async def listed(tx: Tx, tenant: TenantId, wanted: Filter, before: RunId | None,
         limit,
         wanted.agents,
         wanted.cause,
+        wanted.submitted_by,
     )
     return [run_of(row) for row in rows]
 
 
-async def facets(
-    tx: Tx, tenant: TenantId, since: RunId | None, agents: Sequence[str] | None, newest: int = 10_000
-) -> dict[str, dict[str, int]]:
-    """How many of the newest runs there are of each status, agent and cause."""
+async def facets(tx: Tx, tenant: TenantId, wanted: Filter, newest: int = 10_000) -> dict[str, dict[str, int]]:
+    """How many of the newest runs there are of each status, agent and cause.
+
+    Of the filter only its times and what the actor may see count: the rest is what facets are there to choose.
+    """
     counts: dict[str, dict[str, int]] = {"status": {}, "agent": {}, "cause": {}}
-    for row in await tx.fetch(FACETS, tenant, since, agents, newest):
+    rows = await tx.fetch(
+        FACETS, tenant, wanted.since, wanted.until, wanted.agents, wanted.user_id, wanted.submitted_by, newest
+    )
+    for row in rows:
         counts[row["facet"]][row["value"]] = row["n"]
     return counts
 
 
-async def same_cause(tx: Tx, run: Run, cause: str, since: RunId) -> dict[str, int]:
-    """Other runs of the same agent that ended for the same cause, counted by release."""
-    rows = await tx.fetch(SAME_CAUSE, run.tenant, run.agent, since, run.id, cause)
+async def same_cause(tx: Tx, run: Run, cause: str, since: RunId, newest: int = 10_000) -> dict[str, int]:
+    """Other runs among the newest of the same agent that ended for the same cause, counted by release."""
+    rows = await tx.fetch(SAME_CAUSE, run.tenant, run.agent, since, run.id, cause, newest)
     return {row["release"]: row["n"] for row in rows}
+
+
+async def ledger(tx: Tx, tenant: TenantId, run: RunId) -> list[LedgerEntry]:
+    """What a run sent that is not a read, in the order of its intents."""
+    return [LedgerEntry(*row) for row in await tx.fetch(EFFECTS, tenant, run)]
+
+
+async def heads(tx: Tx, tenant: TenantId, runs: Sequence[RunId]) -> dict[RunId, tuple[int, Status]]:
+    """The last sequence number and the status of each of these runs that exists."""
+    rows = await tx.fetch(HEADS, tenant, runs)
+    return {RunId(row["id"]): (row["last_seq"], Status(row["status"])) for row in rows}
 
 
 async def earlier(tx: Tx, tenant: TenantId, thread: ThreadId, position: int) -> list[RunId]:
