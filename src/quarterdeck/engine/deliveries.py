@@ -15,7 +15,7 @@ from pgqueuer.ports.repository import EntrypointExecutionParameter
 from quarterdeck.core import log
 from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.db.connections import Pool
-from quarterdeck.engine.driver import CHANNEL, PoolDriver
+from quarterdeck.engine.driver import CHANNEL, PoolDriver, queries
 from quarterdeck.engine.records import entrypoint, parse
 
 _log = log.get(__name__)
@@ -69,7 +69,7 @@ class Deliveries:
         self._capacity = capacity
         self._take = take
         self._driver: PoolDriver | None = None
-        self._manager: _Manager | None = None
+        self._manager: _HeldBack | None = None
         self._stopping = asyncio.Event()
 
     def ring(self) -> None:
@@ -100,8 +100,8 @@ class Deliveries:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
-    def _build(self, driver: PoolDriver) -> "_Manager":
-        manager = _Manager(Queries(driver), Channel(CHANNEL), capacity=self._capacity)
+    def _build(self, driver: PoolDriver) -> "_HeldBack":
+        manager = _HeldBack(queries(driver), Channel(CHANNEL), capacity=self._capacity)
         for behaviour in self._behaviours:
             parameters = EntrypointExecutorParameters(concurrency_limit=0, func=self._deliver)
             manager.register_executor(entrypoint(behaviour), EntrypointExecutor(parameters))
@@ -113,7 +113,7 @@ class Deliveries:
         await self._take(tenant, run)
 
 
-class _Manager(QueueManager):
+class _HeldBack(QueueManager):
     """PgQueuer's loop, which asks for no more jobs than there are places."""
 
     def __init__(self, queries: Queries, channel: Channel, *, capacity: Capacity) -> None:

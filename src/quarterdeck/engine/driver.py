@@ -1,9 +1,12 @@
 """PgQueuer's view of our database: single statements on our pool, and wakes that never go through a durable NOTIFY."""
 
 import asyncio
+import functools
 from collections.abc import Callable, Mapping
 from typing import Self, TypeAlias
 
+from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
+from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.core.tm import TaskManager
 from pgqueuer.domain.settings import DBSettings, Durability
 from pgqueuer.ports.driver import Driver
@@ -18,9 +21,16 @@ CHANNEL = "qd_engine"
 Callback: TypeAlias = Callable[[str | bytes | bytearray], None]
 
 
+@functools.cache
 def settings() -> DBSettings:
     """Where PgQueuer's tables stand. Volatile: a crash of the database empties them and the sweep delivers anew."""
     return DBSettings(db_schema=SCHEMA, durability=Durability.volatile)
+
+
+def queries(driver: Driver) -> Queries:
+    """PgQueuer's statements, against our tables of it."""
+    names = settings()
+    return Queries(driver, QueryBuilderEnvironment(names), QueryQueueBuilder(names), QuerySchedulerBuilder(names))
 
 
 class _LocalDriver(Driver):

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment
-from pgqueuer.adapters.persistence.queries import Queries
 
 from quarterdeck.core.ids import WorkerId
 from quarterdeck.db.driver import Connection
 from quarterdeck.db.records import Tx
-from quarterdeck.engine.driver import SCHEMA, TxDriver, settings
+from quarterdeck.engine.driver import SCHEMA, TxDriver, queries, settings
 from quarterdeck.engine.records import Delivery, entrypoint
 
 # A worker's row: while its lease is good it owns the runs that it has claimed.
@@ -60,7 +59,7 @@ async def install(owner: Connection) -> None:
 async def enqueue(tx: Tx, deliveries: Sequence[Delivery]) -> None:
     """Put deliveries into the queue, in the transaction that admits their runs."""
     if deliveries:
-        await Queries(TxDriver(tx)).enqueue(
+        await queries(TxDriver(tx)).enqueue(
             [entrypoint(delivery.behaviour) for delivery in deliveries],
             [delivery.payload for delivery in deliveries],
             [delivery.priority for delivery in deliveries],
