@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=7410, ge=0, le=65535)
     public_url: str = ""
+    metrics_token: SecretStr = Field(
+        default=SecretStr(""), description="Bearer token for /metrics, besides deployment admins' keys."
+    )
     max_body: int = Field(default=4 * 1024 * 1024, ge=1024)
     queue_limit: int = Field(default=10_000, ge=1, description="Queued runs of one tenant before submits get 429.")
 

@@ -1,5 +1,6 @@
 """What routes find on the application: the parts of the process that `serve` puts together before the first request."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -8,16 +9,22 @@ from fastapi import Depends, FastAPI, Request
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
+from quarterdeck.db.wakes import Wakes
 from quarterdeck.http.actor import Authenticator
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What every package's routes may need. What one package alone needs stands on `app.state` under its name."""
+    """What every package's routes may need. What one package alone needs stands on `app.state` under its name.
+
+    `closing` is set when the process was told to end: whoever holds an answer back then gives it at once.
+    """
 
     settings: Settings
     database: Database
     clock: Clock
+    wakes: Wakes
+    closing: asyncio.Event
 
 
 def join(app: FastAPI, parts: Parts, authenticator: Authenticator) -> None:

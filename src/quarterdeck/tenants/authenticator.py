@@ -28,12 +28,10 @@ _log = logs.get("quarterdeck.tenants")
 class KeyAuthenticator:
     """Knows keys, sessions and narrow tokens. One a process; `tell` sends a change to the others."""
 
-    def __init__(
-        self, database: Database, peppers: Peppers, clock: Clock, tell: Callable[[Change], None] = lambda _: None
-    ) -> None:
+    def __init__(self, database: Database, peppers: Peppers, clock: Clock) -> None:
         self.peppers = peppers
         self._database = database
-        self._tell = tell
+        self.tell: Callable[[Change], None] = lambda _: None
         self._clock = clock
         self._keys: Recent[KeyId, KnownKey] = Recent(clock, self._find_key)
         self._sessions: Recent[bytes, Session] = Recent(clock, self._find_session)
@@ -65,7 +63,7 @@ class KeyAuthenticator:
     def changed(self, change: Change) -> None:
         """Stop believing what was changed, here at once and elsewhere as soon as the word gets there."""
         self.heard(change)
-        self._tell(change)
+        self.tell(change)
 
     def heard(self, change: Change) -> None:
         """Stop believing what was changed here or in another process."""
@@ -78,6 +76,12 @@ class KeyAuthenticator:
                 self._tenants.forget(change.id)
                 # Each key remembers whether its tenant is disabled.
                 self._keys.clear()
+
+    def forget(self) -> None:
+        """Stop believing anything: changes may have been missed."""
+        self._keys.clear()
+        self._sessions.clear()
+        self._tenants.clear()
 
     async def close(self) -> None:
         """Wait for what is being noted in the background."""

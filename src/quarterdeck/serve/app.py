@@ -1,0 +1,106 @@
+"""The application of the api process: the packages' routes behind one border, on parts that open and close with it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+
+import quarterdeck
+from quarterdeck.core.clock import SystemClock
+from quarterdeck.core.settings import Settings
+from quarterdeck.db.checks import refuse_unmigrated, refuse_unsafe
+from quarterdeck.db.pool import Database
+from quarterdeck.db.records import Urls
+from quarterdeck.db.urls import urls_of
+from quarterdeck.db.wakes import Wakes
+from quarterdeck.http import border
+from quarterdeck.http.parts import Parts, join
+from quarterdeck.serve import docs, health
+from quarterdeck.serve.live import live_streams
+from quarterdeck.serve.metrics import Metrics
+from quarterdeck.serve.openapi import describe
+from quarterdeck.serve.store import RunLog
+from quarterdeck.tenants import routes as tenants
+from quarterdeck.tenants import routes_sessions as sessions
+from quarterdeck.tenants.authenticator import KeyAuthenticator
+from quarterdeck.tenants.changes import spread
+from quarterdeck.tenants.minting import Peppers
+
+ROUTERS: tuple[APIRouter, ...] = (
+    sessions.router,
+    tenants.router,
+    health.router,
+    docs.router,
+)
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, urls: Urls | None = None) -> AsyncGenerator[FastAPI]:
+    """The application with its parts open, for as long as the block lasts.
+
+    `urls` says where the database is, where the settings don't (an embedded one). Raises what is wrong with the
+    settings, the database or its tables, each as an error that says what to do.
+    """
+    app = build_app(settings)
+    async with AsyncExitStack() as stack:
+        await _open_parts(app, settings, urls or urls_of(settings), stack)
+        yield app
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The application without its parts: enough to describe it, not to answer for anything."""
+    app = FastAPI(
+        title="Quarterdeck",
+        version=quarterdeck.__version__,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+        # Spans of runs are projections of their logs; the framework's own would tell a second story, with contents.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+    )
+    metrics = app.state.metrics = Metrics(SystemClock())
+    app.state.closing = asyncio.Event()
+    border.install(
+        app, max_body=settings.max_body, https=settings.public_url.startswith("https://"), observe=metrics.observe
+    )
+    for router in ROUTERS:
+        app.include_router(router)
+    app.openapi = describe(app)
+    return app
+
+
+async def _open_parts(app: FastAPI, settings: Settings, urls: Urls, stack: AsyncExitStack) -> None:
+    """Open what routes need, to be closed with the stack in the opposite order."""
+    closing: asyncio.Event = app.state.closing
+    clock = SystemClock()
+    database = await Database.open(urls, size=settings.pool_size)
+    stack.push_async_callback(database.close)
+    await refuse_unsafe(database)
+    await refuse_unmigrated(database)
+    wakes = Wakes(urls.listen)
+    stack.push_async_callback(wakes.close)
+    await wakes.start()
+    authenticator = KeyAuthenticator(database, Peppers.of(settings), clock)
+    stack.push_async_callback(authenticator.close)
+    spread(authenticator, wakes)
+    live = await stack.enter_async_context(live_streams(RunLog(database), wakes, closing))
+    join(app, Parts(settings, database, clock, wakes, closing), authenticator)
+    app.state.live = live
+    app.state.metrics.attend(database, live)
+
+
+def closer(app: FastAPI) -> Callable[[], None]:
+    """What tells an application that its process ends: streams end, held answers are given, readiness says no."""
+    return app.state.closing.set
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
