@@ -81,6 +81,14 @@ class Context:
         return CURRENT.get()
 
 
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Bytes that a tool returns, alone or in a list with text: an image, a sound, a file. Kept with the run."""
+
+    content: bytes
+    media_type: str = "application/octet-stream"
+
+
 CURRENT: ContextVar[Context] = ContextVar("quarterdeck_call")
 
 
@@ -114,7 +122,7 @@ def tool(
     `keyed` calls are made again, others become an unknown outcome that a person has to look at. `trust` says whether
     outsiders can have written what it returns. `timeout` is in seconds.
 
-    It may return text, anything that JSON has a form for, a dataclass or a pydantic model.
+    It may return text, anything that JSON has a form for, a dataclass, a pydantic model, or a `Blob`.
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:

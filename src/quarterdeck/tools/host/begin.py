@@ -1,0 +1,101 @@
+"""How a child process becomes a tool host, or the command of a local tool server: confined first, then itself."""
+
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TypedDict
+
+from quarterdeck.tools.host.confine import confine, stay_undumpable
+
+
+class Plan(TypedDict):
+    """What the worker tells the child, as JSON on its command line: nothing secret."""
+
+    parent: int
+    uid: int
+    scratch: str
+    needs: list[str]
+    limits: dict[str, int]
+    folder: str
+    module: str
+    paths: list[str]
+    command: list[str]
+
+
+class Unloadable(Exception):
+    """The release's code can't be loaded; says why."""
+
+
+def main() -> None:
+    """Confine this process, say what is in force, and go on as what the plan says."""
+    plan: Plan = json.loads(sys.argv[1])  # noqa: TID251  # only the standard library is there in front of a command
+    in_force = confine(
+        parent=plan["parent"], uid=plan["uid"], scratch=plan["scratch"], needs=plan["needs"], limits=plan["limits"]
+    )
+    if plan["command"]:
+        _say({"quarterdeck": "confined", "in_force": in_force})
+        _become_command(plan["command"])
+    if stay_undumpable():
+        in_force.append("undumpable")
+    _say({"quarterdeck": "confined", "in_force": in_force})
+    try:
+        _serve(plan)
+    except Exception as fault:
+        _say({"quarterdeck": "failed", "why": f"{type(fault).__name__}: {fault}"})
+        raise SystemExit(3) from fault
+
+
+def _serve(plan: Plan) -> None:
+    """Serve a module's tools until the worker closes the pipe."""
+    from quarterdeck.tools.host.functions import tools_of
+    from quarterdeck.tools.host.serve import Server, take_pipes
+
+    source, sink = take_pipes()
+    module = load(Path(plan["folder"]), plan["module"], plan["paths"])
+    Server(tools_of(vars(module)), source, sink, Path(plan["scratch"])).run()
+
+
+def load(folder: Path, named: str, fallback: Sequence[str] = ()) -> ModuleType:
+    """Import the release's module, given as a file (`tools.py`) or dotted name, with its folder importable.
+
+    The folder stands behind the standard library and before installed packages, `fallback` behind everything: what the
+    release's own environment holds goes first.
+    """
+    dotted = named.removesuffix(".py").replace("/", ".")
+    installed = next((place for place, path in enumerate(sys.path) if path.endswith("-packages")), len(sys.path))
+    sys.path.insert(installed, str(folder))
+    sys.path.extend(path for path in fallback if path not in sys.path)
+    if "." in dotted:
+        return importlib.import_module(dotted)
+    if dotted in sys.stdlib_module_names:
+        raise Unloadable(f"`{named}` has the name of a module of Python itself; rename it")
+    # By its file, so that no installed package of the same name can come in its place.
+    place = next((path for path in (folder / f"{dotted}.py", folder / dotted / "__init__.py") if path.is_file()), None)
+    if place is None:
+        raise Unloadable(f"there is no `{named}` in the release's files")
+    spec = importlib.util.spec_from_file_location(dotted, place)
+    if spec is None or spec.loader is None:
+        raise Unloadable(f"`{named}` is no Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[dotted] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _become_command(command: Sequence[str]) -> None:
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606  # no shell is wanted
+    except OSError as fault:
+        _say({"quarterdeck": "failed", "why": f"{command[0]}: {fault.strerror}"})
+        raise SystemExit(3) from fault
+
+
+def _say(words: Mapping[str, object]) -> None:
+    """One line to the worker, on standard error."""
+    sys.stderr.write(json.dumps(words) + "\n")  # noqa: TID251  # as above
+    sys.stderr.flush()
