@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from quarterdeck.core.ids import RunId
+from quarterdeck.core.json import Json
 from quarterdeck.db.wakes import DELTAS
 from quarterdeck.runs.service import Wakes
 
@@ -13,7 +14,7 @@ LARGEST = 6000
 
 
 class Deltas:
-    """Streams the pieces of one model call. `offset` counts characters, so that a reader sees what it missed."""
+    """Streams the pieces of one model call. `offset` counts characters of a kind, so a reader sees what it missed."""
 
     def __init__(self, wakes: Wakes, watched: Callable[[], bool], run: RunId, step: int, attempt: int) -> None:
         self._wakes = wakes
@@ -22,8 +23,12 @@ class Deltas:
         self._step = step
         self._attempt = attempt
         self._pieces: list[tuple[str, str]] = []
-        self._offset = 0
+        self._offsets: dict[str, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+
+    def reset(self) -> None:
+        """What was streamed of this step before is void: it is written anew."""
+        self._wakes.send(DELTAS, {**self._place(), "reset": True})
 
     def add(self, kind: str, piece: str) -> None:
         """One piece, as the provider sent it."""
@@ -38,15 +43,17 @@ class Deltas:
             self._timer = None
         pieces, self._pieces = self._pieces, []
         for kind, text in _joined(pieces):
-            if self._watched():
-                for start in range(0, len(text), LARGEST):
-                    self._send_one(kind, text[start : start + LARGEST])
-            else:
-                self._offset += len(text)
+            for start in range(0, len(text), LARGEST):
+                self._send_one(kind, text[start : start + LARGEST])
 
     def _send_one(self, kind: str, text: str) -> None:
-        self._wakes.send(DELTAS, [self._run.hex, self._step, self._attempt, self._offset, kind, text])
-        self._offset += len(text)
+        offset = self._offsets.get(kind, 0)
+        self._offsets[kind] = offset + len(text)
+        if self._watched():
+            self._wakes.send(DELTAS, {**self._place(), "offset": offset, "kind": kind, "text": text})
+
+    def _place(self) -> dict[str, Json]:
+        return {"run": self._run.hex, "step": self._step, "attempt": self._attempt}
 
 
 def _joined(pieces: list[tuple[str, str]]) -> list[tuple[str, str]]:

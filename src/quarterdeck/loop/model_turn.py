@@ -63,13 +63,13 @@ class ModelTurn:
             return Denied(f"model.{decision.rule}", decision.reason)
         await recorder.flush()
         try:
-            self._keep(request, await self._answer(request))
+            self._keep(request, await self._answer(request, again=step.again))
         except ModelFault as fault:
             recorder.emit(_failed(request, fault))
             return Unanswered(fault)
         return None
 
-    async def _answer(self, request: ModelRequest) -> ModelAnswer:
+    async def _answer(self, request: ModelRequest, *, again: bool) -> ModelAnswer:
         attempt, recorder = self._attempt, self._attempt.recorder
         watched, name = attempt.around.watched, attempt.run.id.hex
         deltas: Deltas | None = None
@@ -77,6 +77,8 @@ class ModelTurn:
             deltas = Deltas(
                 attempt.around.wakes, lambda: watched(name), attempt.run.id, request.step, recorder.hold.attempt
             )
+            if again:
+                deltas.reset()
 
         async def on_fault(fault: ModelFault, tries: int, again_in: float | None, ms: int) -> None:
             if again_in is not None:  # the last one is written by whoever catches it
