@@ -45,9 +45,10 @@ class ModelTurn:
         attempt, recorder = self._attempt, self._attempt.recorder
         request, digest = await self._request(step)
         recorder.step = f"asking {request.pin.id} (step {step.step})"
-        used = recorder.state.usage
-        facts = ModelFacts(steps=recorder.state.steps, tokens=used.input + used.output)
-        decision = attempt.around.models.decide(request, attempt.release, facts)
+        used, now = recorder.state.usage, attempt.around.clock.now()
+        seconds = recorder.state.active_ms_at(now) / 1000
+        facts = ModelFacts(steps=step.step - 1, tokens=used.input + used.output, seconds=seconds)
+        decision = await attempt.around.models.decide(request, attempt.release, facts)
         called = ModelCalled(
             step=step.step,
             call=request.call,
@@ -82,6 +83,8 @@ class ModelTurn:
 
         async def on_fault(fault: ModelFault, tries: int, again_in: float | None, ms: int) -> None:
             if again_in is not None:  # the last one is written by whoever catches it
+                if deltas is not None:
+                    deltas.reset()
                 recorder.emit(_failed(request, fault, int(again_in * 1000), ms, tries))
                 await recorder.flush()
 

@@ -27,7 +27,7 @@ _log = logs.get(__name__)
 
 
 class Post:
-    """A worker at its post. `serve` returns True when it may begin anew (the lease was lost), False when told to stop."""
+    """A worker at its post."""
 
     def __init__(
         self, settings: Settings, urls: Urls, around: Surroundings, wakes: Wakes, find_release: FindRelease
@@ -39,7 +39,10 @@ class Post:
         self._find_release = find_release
 
     async def serve(self, stop: asyncio.Event) -> bool:
-        """Register, execute what is delivered, leave in good order. Raises when registering is not possible."""
+        """Register, execute what is delivered, leave in good order. Raises when registering is not possible.
+
+        True: the lease was lost and a new post may begin. False: it was told to stop and has left nothing behind.
+        """
         settings, db = self._settings, self._around.db
         worker, lease = new_worker_id(), settings.lease_time
         async with db.system.transaction() as tx:
