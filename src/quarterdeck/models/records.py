@@ -43,8 +43,7 @@ class ModelRequest:
 class ModelAnswer:
     """One answer. `finish` is `stop`, `length`, `calls`, `refusal` or `filtered`; `cost` None = no price known.
 
-    `differences` is what a lenient replay found to differ from its recording. The gate adds `drifted` (the model that
-    answered is not the pinned one) and `tries` (how many it took).
+    `differences` is what a lenient replay found to differ from its recording.
     """
 
     content: tuple[Spoken, ...]
@@ -56,8 +55,6 @@ class ModelAnswer:
     ms: int
     first_token_ms: int | None = None
     differences: tuple[str, ...] = ()
-    drifted: bool = False
-    tries: int = 1
 
 
 Delta: TypeAlias = Callable[[str, str], None]

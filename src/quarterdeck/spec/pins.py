@@ -40,6 +40,28 @@ class Unknown:
 
 Judgement: TypeAlias = Exact | Floating | Unknown
 
+SETTINGS = frozenset(
+    {
+        "cache",
+        "frequency_penalty",
+        "presence_penalty",
+        "seed",
+        "service_tier",
+        "stop_sequences",
+        "thinking",
+        "top_k",
+        "anthropic_thinking",
+        "google_safety_settings",
+        "google_thinking_config",
+        "openai_prompt_cache_key",
+        "openai_reasoning_effort",
+        "openai_reasoning_summary",
+        "openai_text_verbosity",
+    }
+)
+"""Model settings that a release may send along beyond those that have a field of their own. The rest stays ours:
+headers and bodies, time-outs and retries, state kept at the vendor, and tools run there past our gates."""
+
 
 def judge_pin(kind: str | None, model: str) -> Judgement:
     """What is known of a model id on a connection of this kind.

@@ -1,0 +1,187 @@
+"""The model gate: the only way from a run to a model.
+
+`decide` judges whether this run may ask this model now; `answer` then asks it, again where that helps, at the pace that
+the provider bears. Whatever comes back is an answer or a ModelFault; nothing is sent that `decide` did not see.
+"""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+
+from quarterdeck.core import log as logs
+from quarterdeck.gates.pacing import LONGEST_PAUSE, Pace
+from quarterdeck.gates.records import ALLOW, Check, Ruling, deny
+from quarterdeck.gates.rules import decide
+from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, OnFault
+from quarterdeck.models.service import Models
+from quarterdeck.providers.options import wire_options
+from quarterdeck.providers.records import LOCAL, Connection
+from quarterdeck.releases.records import Limits, ModelPin, Release
+from quarterdeck.runs.events import Decision
+from quarterdeck.spec import pins
+
+_log = logs.get(__name__)
+
+TRIES = 4
+"""Tries in a row within one step. Whoever needs more patience parks the run, which holds no slot meanwhile."""
+TIME = 600.0
+"""Seconds in which all tries of one answer, and the waiting between them, must be done."""
+_BACKOFF, _BACKOFF_LIMIT = 0.5, 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the loop knows of the run when it wants to ask: steps taken, tokens and seconds used so far."""
+
+    steps: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the checks look at."""
+
+    request: ModelRequest
+    connection: Connection | None
+    limits: Limits
+    used: ModelFacts
+
+
+def pin(question: Question) -> Ruling:
+    """The release pins one exact model, with settings that are known."""
+    wanted = question.request.pin
+    kind = None if question.connection is None else question.connection.kind
+    if (refused := _refusal(kind, wanted.id)) is not None:
+        return deny(refused)
+    unknown = [] if not wanted.extra else sorted(set(wanted.extra) - pins.SETTINGS)
+    if unknown:
+        return deny(f"The model settings {', '.join(unknown)} are not among those that may be set.", "settings")
+    return ALLOW
+
+
+def connection(question: Question) -> Ruling:
+    """The connection exists and this tenant's agent may use it."""
+    wanted, found = question.request, question.connection
+    if found is None:
+        name = wanted.pin.provider
+        return deny(f"There is no provider connection `{name}`; a deployment admin makes one.", "unknown")
+    if not found.serves(wanted.tenant, wanted.agent):
+        return deny(f"The provider connection `{found.name}` is not open to this agent.", "closed")
+    return ALLOW
+
+
+def limits(question: Question) -> Ruling:
+    """The run has steps, tokens and time left."""
+    most, used = question.limits, question.used
+    if used.steps >= most.max_steps:
+        return deny(f"The limit of {most.max_steps} steps is reached.", "steps")
+    if used.tokens >= most.max_tokens:
+        return deny(f"The limit of {most.max_tokens:,} tokens is reached.", "tokens")
+    if used.seconds >= most.max_seconds:
+        return deny(f"The limit of {most.max_seconds:g} s of execution is reached.", "time")
+    return ALLOW
+
+
+CHECKS: tuple[Check[Question], ...] = (connection, pin, limits)
+"""The order is the contract."""
+
+
+class ModelGate:
+    """The model gate of a process."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._paces: dict[str, Pace] = {}
+
+    async def decide(self, request: ModelRequest, release: Release, used: ModelFacts) -> Decision:
+        """Whether this run may ask now. Raises only what looking up an unknown connection in the database raises."""
+        found = await self._models.connection(request.pin.provider)
+        return decide(CHECKS, Question(request, found, release.limits, used))
+
+    async def answer(
+        self, request: ModelRequest, delta: Delta | None = None, on_fault: OnFault | None = None
+    ) -> ModelAnswer:
+        """Ask, and ask again where that may help: at most `TRIES` times and `TIME` seconds.
+
+        `on_fault` is told of each failed try; what was streamed of it is void. A provider that says when to come back
+        is obeyed, within reason: when that is too far off the fault is raised with its `retry_after`, for the caller to
+        wait without holding a slot. Raises ModelFault. Cancelling it ends the try under way.
+        """
+        until = time.monotonic() + TIME
+        number = 1
+        while True:
+            started = time.monotonic()
+            try:
+                return await self._try(request, delta, until - started)
+            except ModelFault as fault:
+                wait = _wait(fault, number, until - time.monotonic())
+                ms = int((time.monotonic() - started) * 1000)
+                _log.info("model.failed", run=str(request.run), fault=fault.fault, tries=number, retry_in=wait)
+                if on_fault is not None:
+                    await on_fault(fault, number, wait, ms)
+                if wait is None:
+                    raise
+                await asyncio.sleep(wait)
+                number += 1
+
+    def same_model(self, wanted: ModelPin, served: str) -> bool:
+        """Whether the model that answered is the pinned one, spelling aside."""
+        return served == wanted.id or pins.same_model(wanted.id, served)
+
+    def paces(self) -> dict[str, Pace]:
+        """The pace of each connection that was asked so far, for metrics."""
+        return dict(self._paces)
+
+    async def _try(self, request: ModelRequest, delta: Delta | None, left: float) -> ModelAnswer:
+        found = await self._models.connection(request.pin.provider)
+        # Looked at again, because a retry may come long after the decision.
+        if found is None or not found.serves(request.tenant, request.agent):
+            raise ModelFault(
+                f"The provider connection `{request.pin.provider}` is gone or no longer open to this agent.",
+                code=Fault.UNCONFIGURED,
+                retryable=False,
+            )
+        async with await self._models.borrow(found) as model:
+            if found.kind in LOCAL:
+                return await model.answer(request, delta)
+            patience = asyncio.timeout(left)
+            try:
+                async with patience:
+                    with await self._pace(found).turn():
+                        return await model.answer(request, delta)
+            except TimeoutError:
+                if not patience.expired():
+                    raise
+                detail = f"`{found.name}` had no place free or gave no answer within {left:.0f} s."
+                raise ModelFault(detail, code=Fault.TIMEOUT, retryable=True) from None
+
+    def _pace(self, found: Connection) -> Pace:
+        most = _most(found)
+        pace = self._paces.get(found.name)
+        if pace is None:
+            pace = self._paces[found.name] = Pace(most)
+        pace.allow(most)
+        return pace
+
+
+def _wait(fault: ModelFault, number: int, left: float) -> float | None:
+    """Seconds until the next try, or None when there is none. Full jitter, so that runs do not come back together."""
+    if not fault.retryable or number >= TRIES:
+        return None
+    asked = fault.retry_after or 0.0
+    if asked > LONGEST_PAUSE:
+        return None
+    backoff = min(_BACKOFF_LIMIT, _BACKOFF * 2**number)
+    wait = asked + random.uniform(0.0, min(backoff, asked or backoff))
+    return wait if wait < left else None
+
+
+def _most(found: Connection) -> int:
+    return wire_options(found.kind, found.options).max_concurrency
+
+
+_refusal = lru_cache(4096)(pins.refusal)
+"""Pins are few and asked about at every step."""
