@@ -28,6 +28,8 @@ class Deltas:
 
     def reset(self) -> None:
         """What was streamed of this step before is void: it is written anew."""
+        self._pieces.clear()
+        self._offsets.clear()
         self._wakes.send(DELTAS, {**self._place(), "reset": True})
 
     def add(self, kind: str, piece: str) -> None:
