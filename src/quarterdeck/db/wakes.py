@@ -214,12 +214,12 @@ def packed(texts: list[str], limit: int = LARGEST_PAYLOAD) -> list[str]:
     """JSON lists of these JSON texts, in order, of at most `limit` bytes each; no text may be longer by itself."""
     payloads: list[str] = []
     current: list[str] = []
-    size = 2
+    size = 1  # two brackets, and one comma fewer than there are texts
     for text in texts:
         length = len(text.encode()) + 1
         if current and size + length > limit:
             payloads.append(f"[{','.join(current)}]")
-            current, size = [], 2
+            current, size = [], 1
         current.append(text)
         size += length
     if current:
