@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     tool_host_idle: float = Field(default=300.0, ge=1.0)
     tool_host_memory: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
     allow_private_targets: bool = Field(default=False, description="Let outbound calls reach private addresses (dev).")
+    allowed_targets: str = Field(
+        default="", description="Inner host:port pairs that outbound calls may reach all the same, comma-separated."
+    )
 
     log_level: str = "info"
     log_json: bool = True

@@ -63,7 +63,8 @@ class Outbound:
     @classmethod
     def of(cls, settings: Settings, allowed: Iterable[str] = ()) -> Self:
         """The client that a deployment's settings describe; `allowed` adds `host:port` pairs for one kind of client."""
-        return cls(Reach(settings.allow_private_targets, frozenset(allowed)))
+        listed = (pair.strip().lower() for pair in (*settings.allowed_targets.split(","), *allowed))
+        return cls(Reach(settings.allow_private_targets, frozenset(pair for pair in listed if pair)))
 
     async def __aenter__(self) -> Self:
         return self

@@ -134,7 +134,8 @@ class Courier:
             _log.warning("webhook.outcome_lost", delivery=str(due.id), tenant=str(due.tenant), code=away.code)
             return
         _log.info(
-            f"webhook.{verdict.state}",
+            "webhook.attempted",
+            state=verdict.state.value,
             tenant=str(due.tenant),
             endpoint=str(due.endpoint),
             delivery=str(due.id),

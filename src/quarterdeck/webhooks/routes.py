@@ -1,5 +1,6 @@
 """`/v1/webhooks`: register endpoints, see what became of every message, rotate, test, redeliver."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, cast
 from uuid import UUID
@@ -7,13 +8,16 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from quarterdeck.core.ids import TenantId
 from quarterdeck.core.text import is_storable
-from quarterdeck.http.actor import ActorDep, Role
+from quarterdeck.db.pool import Database, Transaction
+from quarterdeck.http.actor import Actor, ActorDep, Role
 from quarterdeck.http.answers import Answer, Nothing
 from quarterdeck.http.etags import check_if_match, etag_of
 from quarterdeck.http.fixes import invalid
 from quarterdeck.http.idempotency import idempotent
 from quarterdeck.http.pages import DEFAULT_LIMIT, CursorQuery, LimitQuery, page, read_cursor
+from quarterdeck.http.parts import PartsDep
 from quarterdeck.net.rules import MAX_URL
 from quarterdeck.webhooks import store
 from quarterdeck.webhooks.records import Delivery, DeliveryId, Endpoint, EndpointId, Kind, State
@@ -26,12 +30,32 @@ _WRITERS = (Role.OPERATOR, Role.DEVELOPER)
 _LONGEST_OVERLAP = 7 * 24 * 3600
 
 
-def webhooks_of(request: Request) -> Webhooks:
-    """The service that `serve` put on the application."""
-    return cast("Webhooks", request.app.state.webhooks)
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Who asks, in which tenant, and what the answer is made with."""
+
+    actor: Actor
+    tenant: TenantId
+    database: Database
+    webhooks: Webhooks
+
+    def transaction(self) -> Transaction:
+        """The tenant's transaction."""
+        return self.database.tenant(self.tenant)
 
 
-WebhooksDep = Annotated[Webhooks, Depends(webhooks_of)]
+async def _desk(request: Request, actor: ActorDep, parts: PartsDep) -> Desk:
+    actor.require(*_READERS)
+    return Desk(actor, actor.in_tenant(), parts.database, cast("Webhooks", request.app.state.webhooks))
+
+
+async def _writers_desk(desk: Annotated[Desk, Depends(_desk)]) -> Desk:
+    desk.actor.require(*_WRITERS)
+    return desk
+
+
+ReaderDep = Annotated[Desk, Depends(_desk)]
+WriterDep = Annotated[Desk, Depends(_writers_desk)]
 Url = Annotated[str, StringConstraints(max_length=MAX_URL)]
 Kinds = Annotated[list[Kind], Field(min_length=1, max_length=len(Kind), description="`*` is every kind.")]
 Description = Annotated[str, StringConstraints(max_length=500)]
@@ -130,142 +154,121 @@ class DeliveryPage(BaseModel):
 
 
 @router.post("", status_code=201, response_model=NewWebhookRecord)
-async def register_webhook(request: Request, body: NewWebhook, actor: ActorDep, webhooks: WebhooksDep) -> Response:
+async def register_webhook(request: Request, body: NewWebhook, desk: WriterDep) -> Response:
     """Register an endpoint. The answer holds its secret, which is not shown again."""
-    actor.require(*_WRITERS)
-    tenant = actor.in_tenant()
     description = _storable(body.description)
-    url = await webhooks.examine(body.url)
+    url = await desk.webhooks.examine(body.url)
 
     async def act() -> Answer:
-        endpoint, secret = await webhooks.register(tx, tenant, url, _kinds(body.kinds), description, actor.subject)
+        by = desk.actor.subject
+        endpoint, secret = await desk.webhooks.register(tx, desk.tenant, url, _kinds(body.kinds), description, by)
         shown = {**_show(endpoint), "secret": secret}
         return Answer(shown, 201, location=f"/v1/webhooks/{endpoint.id}", etag=_etag(endpoint))
 
-    async with webhooks.db.tenant(tenant) as tx:
-        return await idempotent(request, actor, tx, act, secrets=["secret"])
+    async with desk.transaction() as tx:
+        return await idempotent(request, desk.actor, tx, act, secrets=["secret"])
 
 
 @router.get("", response_model=WebhookPage)
-async def list_webhooks(
-    actor: ActorDep, webhooks: WebhooksDep, limit: LimitQuery = DEFAULT_LIMIT, cursor: CursorQuery = None
-) -> Response:
+async def list_webhooks(desk: ReaderDep, limit: LimitQuery = DEFAULT_LIMIT, cursor: CursorQuery = None) -> Response:
     """Endpoints in the order they were registered."""
-    actor.require(*_READERS)
     after = read_cursor(cursor, UUID)
-    async with webhooks.db.tenant(actor.in_tenant()) as tx:
-        rows = await store.page(tx, actor.in_tenant(), EndpointId(after) if after else None, limit + 1)
+    async with desk.transaction() as tx:
+        rows = await store.page(tx, desk.tenant, EndpointId(after) if after else None, limit + 1)
     return page(rows, limit, lambda row: row.id, _show)
 
 
 @router.get("/{webhook_id}", response_model=WebhookRecord)
-async def get_webhook(webhook_id: UUID, actor: ActorDep, webhooks: WebhooksDep) -> Response:
+async def get_webhook(webhook_id: UUID, desk: ReaderDep) -> Response:
     """One endpoint."""
-    actor.require(*_READERS)
-    async with webhooks.db.tenant(actor.in_tenant()) as tx:
-        endpoint = await webhooks.find(tx, actor.in_tenant(), EndpointId(webhook_id))
+    async with desk.transaction() as tx:
+        endpoint = await desk.webhooks.find(tx, desk.tenant, EndpointId(webhook_id))
     return Answer(_show(endpoint), etag=_etag(endpoint))
 
 
 @router.patch("/{webhook_id}", response_model=WebhookRecord)
-async def change_webhook(
-    request: Request, webhook_id: UUID, body: WebhookChange, actor: ActorDep, webhooks: WebhooksDep
-) -> Response:
+async def change_webhook(request: Request, webhook_id: UUID, body: WebhookChange, desk: WriterDep) -> Response:
     """Change an endpoint, disable it or enable it again. Send `If-Match` to be sure of what you change."""
-    actor.require(*_WRITERS)
-    tenant = actor.in_tenant()
     wish = Wish(
-        url=None if body.url is None else await webhooks.examine(body.url),
+        url=None if body.url is None else await desk.webhooks.examine(body.url),
         description=None if body.description is None else _storable(body.description),
         kinds=None if body.kinds is None else _kinds(body.kinds),
         enabled=body.enabled,
     )
-    async with webhooks.db.tenant(tenant) as tx:
-        present = await webhooks.find(tx, tenant, EndpointId(webhook_id), hold=True)
+    async with desk.transaction() as tx:
+        present = await desk.webhooks.find(tx, desk.tenant, EndpointId(webhook_id), hold=True)
         check_if_match(request, _etag(present))
-        changed = await webhooks.change(tx, tenant, present, wish)
+        changed = await desk.webhooks.change(tx, desk.tenant, present, wish)
     return Answer(_show(changed), etag=_etag(changed))
 
 
 @router.delete("/{webhook_id}", status_code=204)
-async def remove_webhook(webhook_id: UUID, actor: ActorDep, webhooks: WebhooksDep) -> Response:
+async def remove_webhook(webhook_id: UUID, desk: WriterDep) -> Response:
     """Remove an endpoint with its secrets and its log."""
-    actor.require(*_WRITERS)
-    async with webhooks.db.tenant(actor.in_tenant()) as tx:
-        await webhooks.remove(tx, actor.in_tenant(), EndpointId(webhook_id))
+    async with desk.transaction() as tx:
+        await desk.webhooks.remove(tx, desk.tenant, EndpointId(webhook_id))
     return Nothing()
 
 
 @router.post("/{webhook_id}/rotate", response_model=RotationRecord)
-async def rotate_webhook(
-    request: Request, webhook_id: UUID, actor: ActorDep, webhooks: WebhooksDep, body: Rotation | None = None
-) -> Response:
+async def rotate_webhook(request: Request, webhook_id: UUID, desk: WriterDep, body: Rotation | None = None) -> Response:
     """Give an endpoint a fresh secret. The ones before sign along until the overlap is over."""
-    actor.require(*_WRITERS)
-    tenant = actor.in_tenant()
     overlap = timedelta(seconds=(body or Rotation()).overlap_seconds)
 
     async def act() -> Answer:
-        secret, until = await webhooks.rotate(tx, tenant, EndpointId(webhook_id), overlap)
+        secret, until = await desk.webhooks.rotate(tx, desk.tenant, EndpointId(webhook_id), overlap)
         return Answer({"secret": secret, "previous_valid_until": until})
 
-    async with webhooks.db.tenant(tenant) as tx:
-        return await idempotent(request, actor, tx, act, secrets=["secret"])
+    async with desk.transaction() as tx:
+        return await idempotent(request, desk.actor, tx, act, secrets=["secret"])
 
 
 @router.post("/{webhook_id}/test", status_code=202, response_model=DeliveryRecord)
-async def send_test(request: Request, webhook_id: UUID, actor: ActorDep, webhooks: WebhooksDep) -> Response:
+async def send_test(request: Request, webhook_id: UUID, desk: WriterDep) -> Response:
     """Send a `webhook.test` message; look at the delivery to see how it went."""
-    actor.require(*_WRITERS)
 
     async def act() -> Answer:
-        return _queued(await webhooks.test(tx, actor.in_tenant(), EndpointId(webhook_id)))
+        return _queued(await desk.webhooks.test(tx, desk.tenant, EndpointId(webhook_id)))
 
-    async with webhooks.db.tenant(actor.in_tenant()) as tx:
-        return await idempotent(request, actor, tx, act)
+    async with desk.transaction() as tx:
+        return await idempotent(request, desk.actor, tx, act)
 
 
 @router.get("/{webhook_id}/deliveries", response_model=DeliveryPage)
 async def list_deliveries(
     webhook_id: UUID,
-    actor: ActorDep,
-    webhooks: WebhooksDep,
+    desk: ReaderDep,
     state: State | None = None,
     limit: LimitQuery = DEFAULT_LIMIT,
     cursor: CursorQuery = None,
 ) -> Response:
     """What was sent to an endpoint in the last 30 days, newest first."""
-    actor.require(*_READERS)
-    tenant, endpoint = actor.in_tenant(), EndpointId(webhook_id)
-    before = read_cursor(cursor, UUID)
-    async with webhooks.db.tenant(tenant) as tx:
-        await webhooks.find(tx, tenant, endpoint)
-        rows = await store.deliveries(tx, tenant, endpoint, DeliveryId(before) if before else None, state, limit + 1)
+    endpoint, before = EndpointId(webhook_id), read_cursor(cursor, UUID)
+    async with desk.transaction() as tx:
+        await desk.webhooks.find(tx, desk.tenant, endpoint)
+        last = DeliveryId(before) if before else None
+        rows = await store.deliveries(tx, desk.tenant, endpoint, last, state, limit + 1)
     return page(rows, limit, lambda row: row.id, _show_delivery)
 
 
 @router.get("/{webhook_id}/deliveries/{delivery_id}", response_model=DeliveryRecord)
-async def get_delivery(webhook_id: UUID, delivery_id: UUID, actor: ActorDep, webhooks: WebhooksDep) -> Response:
+async def get_delivery(webhook_id: UUID, delivery_id: UUID, desk: ReaderDep) -> Response:
     """One delivery."""
-    actor.require(*_READERS)
-    async with webhooks.db.tenant(actor.in_tenant()) as tx:
-        found = await webhooks.find_delivery(tx, actor.in_tenant(), EndpointId(webhook_id), DeliveryId(delivery_id))
+    async with desk.transaction() as tx:
+        found = await desk.webhooks.find_delivery(tx, desk.tenant, EndpointId(webhook_id), DeliveryId(delivery_id))
     return Answer(_show_delivery(found))
 
 
 @router.post("/{webhook_id}/deliveries/{delivery_id}/redeliver", status_code=202, response_model=DeliveryRecord)
-async def redeliver(
-    request: Request, webhook_id: UUID, delivery_id: UUID, actor: ActorDep, webhooks: WebhooksDep
-) -> Response:
+async def redeliver(request: Request, webhook_id: UUID, delivery_id: UUID, desk: WriterDep) -> Response:
     """Send a message again under the same `webhook-id`, whatever became of it before."""
-    actor.require(*_WRITERS)
 
     async def act() -> Answer:
         ids = EndpointId(webhook_id), DeliveryId(delivery_id)
-        return _queued(await webhooks.redeliver(tx, actor.in_tenant(), *ids))
+        return _queued(await desk.webhooks.redeliver(tx, desk.tenant, *ids))
 
-    async with webhooks.db.tenant(actor.in_tenant()) as tx:
-        return await idempotent(request, actor, tx, act)
+    async with desk.transaction() as tx:
+        return await idempotent(request, desk.actor, tx, act)
 
 
 def _show(endpoint: Endpoint) -> dict[str, object]:

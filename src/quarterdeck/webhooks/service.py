@@ -8,7 +8,6 @@ from quarterdeck.core.ids import TenantId
 from quarterdeck.core.json import encode_text
 from quarterdeck.core.settings import Settings
 from quarterdeck.core.signature import new_secret
-from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
 from quarterdeck.net.client import Outbound
 from quarterdeck.webhooks import rules, store
@@ -47,16 +46,15 @@ class Webhooks:
     Verbs work in the caller's transaction, which has to be the tenant's. URLs are examined before one is opened.
     """
 
-    def __init__(self, db: Database, outbound: Outbound, key: bytes, clock: Clock | None = None) -> None:
-        self.db = db
+    def __init__(self, outbound: Outbound, key: bytes, clock: Clock | None = None) -> None:
         self._outbound = outbound
         self._key = key
         self._clock = clock or SystemClock()
 
     @classmethod
-    def of(cls, db: Database, outbound: Outbound, settings: Settings) -> "Webhooks":
+    def of(cls, outbound: Outbound, settings: Settings) -> "Webhooks":
         """The webhooks of a deployment."""
-        return cls(db, outbound, settings.derive("webhooks"))
+        return cls(outbound, settings.derive("webhooks"))
 
     async def examine(self, url: str) -> str:
         """The URL in its canonical spelling. Raises TargetRefused, or that its host can't be found just now."""

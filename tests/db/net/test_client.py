@@ -7,6 +7,7 @@ import zlib
 
 import pytest
 
+from quarterdeck.core.settings import Settings
 from quarterdeck.net.client import Outbound
 from quarterdeck.net.errors import OutboundFailed, OutboundTimeout, OutboundTooLarge, TargetRefused
 from quarterdeck.net.records import Limits, Reach
@@ -91,6 +92,21 @@ async def test_a_listed_host_and_port_may_lead_inside() -> None:
             assert (await outbound.request("GET", f"http://in.example:{server.port}/")).body == b"ok"
             with pytest.raises(TargetRefused):
                 await outbound.request("GET", f"http://in.example:{server.port + 1}/")
+
+
+async def test_a_deployments_settings_say_what_may_be_reached() -> None:
+    async with serving(http()) as server:
+        listed = Settings(allowed_targets=f" LOCALHOST:{server.port}, 127.0.0.1:{server.port} ,")
+        async with Outbound.of(listed) as outbound:
+            assert (await outbound.request("GET", server.origin)).status == 200
+            assert (await outbound.request("GET", f"http://localhost:{server.port}")).status == 200
+        for settings, reached in ((Settings(), False), (Settings(allow_private_targets=True), True)):
+            async with Outbound.of(settings) as outbound:
+                if reached:
+                    assert (await outbound.request("GET", server.origin)).status == 200
+                else:
+                    with pytest.raises(TargetRefused):
+                        await outbound.request("GET", server.origin)
 
 
 async def test_a_name_without_addresses_is_a_failure_that_says_so() -> None:
