@@ -37,7 +37,8 @@ SELECT tenant, agent, user_id, count(*)::int FROM qd.runs
 WHERE status IN ('queued', 'waiting_for_retry') AND delivered_at IS NOT NULL GROUP BY 1, 2, 3
 """
 
-# The head of each tenant's queue: a loose scan over tenants, then a few rows of each.
+# The head of each tenant's queue: a loose scan over tenants, then a few rows of each. A run of a thread waits until
+# those before it have ended, and, when it was sent back itself, until a later one that is under way has.
 CANDIDATES = """
 WITH RECURSIVE waiting AS (
     (SELECT tenant FROM qd.runs WHERE status IN ('queued', 'waiting_for_retry') AND delivered_at IS NULL
@@ -52,6 +53,11 @@ CROSS JOIN LATERAL (
     SELECT r.tenant, r.id, r.agent, r.user_id, r.priority, r.behaviour FROM qd.runs r
     WHERE r.tenant = w.tenant AND r.status IN ('queued', 'waiting_for_retry') AND r.delivered_at IS NULL
       AND r.available_at <= clock_timestamp()
+      AND (r.thread IS NULL OR NOT EXISTS (
+          SELECT 1 FROM qd.runs e WHERE e.tenant = r.tenant AND e.thread = r.thread AND e.id <> r.id
+            AND e.status NOT IN ('succeeded', 'failed', 'stopped', 'cancelled')
+            AND (e.thread_position < r.thread_position OR e.delivered_at IS NOT NULL
+                 OR e.status NOT IN ('queued', 'waiting_for_retry'))))
     ORDER BY r.priority DESC, r.available_at, r.id LIMIT $1) c
 """
 

@@ -42,7 +42,7 @@ class NoSuchDoubt(NotFound):
 
 
 class TooEarlyToSay(Conflict):
-    """The call may still be on its way; its outcome can be named after `ask_after`."""
+    """The call may still be on its way; its outcome can be named after `ask_after`, once no worker has the run."""
 
     code = "run.too_early_to_say"
 
@@ -77,15 +77,34 @@ def judge_retry(run: Run) -> None:
         raise NotRetryable(run_id=str(run.id), run_status=run.status)
 
 
-def judge_outcome(state: RunState, call: str, now: datetime) -> ToolUnknown:
-    """The doubt that an answer settles. Raises NoSuchDoubt, or TooEarlyToSay while the call could still begin."""
+def judge_outcome(run: Run, state: RunState, call: str, now: datetime) -> ToolUnknown:
+    """The doubt that an answer settles. Raises NoSuchDoubt, or TooEarlyToSay while the call could still begin.
+
+    A worker that has the run in its hands would not learn of the answer, so it is too early then as well.
+    """
     unknown = next((one.unknown for one in state.unknown if one.call.id == call), None)
     if unknown is None:
         raise NoSuchDoubt(call=call, unknown=[one.call.id for one in state.unknown])
+    if run.status in LIVE:
+        raise TooEarlyToSay(call=call, run_status=run.status, ask_after=unknown.ask_after, retry_after=1)
     if now.timestamp() * 1000 < unknown.ask_after:
         wait = timedelta(milliseconds=unknown.ask_after - now.timestamp() * 1000)
         raise TooEarlyToSay(call=call, ask_after=unknown.ask_after, retry_after=int(wait.total_seconds()) + 1)
     return unknown
+
+
+def abandoned(state: RunState) -> tuple[ToolUnknown, ...]:
+    """Doubts about calls that a dead attempt had sent, for a run that ends before anybody takes it up again."""
+    return tuple(
+        ToolUnknown(
+            call=one.call.id,
+            tool=one.intent.tool,
+            why="the run was cancelled before anybody could find out",
+            ask_after=one.intent.not_after + one.intent.timeout_ms,
+        )
+        for one in state.calls
+        if one.intent and one.intent.effect != Effect.READ and one.outcome is None and one.unknown is None
+    )
 
 
 def highest(risks: Iterable[str]) -> str:
@@ -97,6 +116,6 @@ def title(messages: Sequence[Message]) -> str:
     """The first words of the input, for lists."""
     for message in messages:
         if isinstance(message, UserMessage):
-            words = " ".join(part.text for part in message.content if isinstance(part, Text)).split()
+            words = " ".join(part.text if isinstance(part, Text) else part.begins for part in message.content).split()
             return shorten(" ".join(words), 120)
     return ""

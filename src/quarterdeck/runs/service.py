@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -43,7 +44,7 @@ class QueueFull(TooMany):
 class KeyReused(Invalid):
     """This Idempotency-Key came before with another request; use a new key for a new request."""
 
-    code = "idempotency.key_reused"
+    code = "idempotency.reused"
 
 
 class Wakes(Protocol):
@@ -105,39 +106,68 @@ class Runs:
         return run, True
 
     async def _same(self, tx: Tx, submission: Submission) -> Run:
-        assert submission.dedup_key is not None
+        same = await self.repeated(tx, submission)
+        if same is None:
+            raise KeyReused
+        return same
+
+    async def repeated(self, tx: Tx, submission: Submission) -> Run | None:
+        """The run that this very submission made before; None where its key is new. Raises KeyReused."""
+        if submission.dedup_key is None:
+            return None
         found = await store.by_dedup(tx, submission.tenant, submission.dedup_key)
-        if found is None or found[1] != submission.dedup_digest:
-            raise KeyReused(key=submission.dedup_key)
-        return found[0]
+        if found is None:
+            return None
+        run, digest = found
+        if digest != submission.dedup_digest:
+            raise KeyReused
+        return run
 
     async def get(self, tenant: TenantId, run: RunId) -> Run:
         """One run. Raises NoSuchRun, also for another tenant's."""
         async with self._db.tenant(tenant) as tx:
-            return await _found(store.read(tx, tenant, run))
+            return await self.find(tx, tenant, run)
 
-    async def cancel(self, tenant: TenantId, run_id: RunId, by: str, why: str) -> Run:
-        """Ask for the end of a run. What nobody executes ends at once; a worker is told, and confirms by ending it."""
-        async with self._db.tenant(tenant) as tx:
-            run = await _found(store.lock(tx, tenant, run_id))
-            verdict = rules.judge_cancel(run)
-            request = CancelRequested(by=by, why=why)
-            if isinstance(verdict, rules.EndNow):
-                await self._end_cancelled(tx, run, request)
-            elif isinstance(verdict, rules.Interrupt):
-                await store.move(tx, run, Status.CANCELLING, why=f"cancelled by {by}", cancel=True)
-                await self._append(tx, run, [request])
-                tx.after_commit(lambda: self._wakes.send(CONTROL, ["cancel", run.id.hex]))
-            return await _found(store.read(tx, tenant, run_id))
+    async def find(self, tx: Tx, tenant: TenantId, run: RunId) -> Run:
+        """The same in a transaction of the caller's."""
+        return await _found(store.read(tx, tenant, run))
+
+    async def cancel(self, tenant: TenantId, run_id: RunId, by: str, why: str, *, tx: Tx | None = None) -> Run:
+        """Ask for the end of a run. What nobody executes ends at once; a worker is told, and confirms by ending it.
+
+        Raises NoSuchRun, or AlreadyEnded. Asking twice does no harm.
+        """
+        if tx is not None:
+            return await self._cancel(tx, tenant, run_id, by, why)
+        async with self._db.tenant(tenant) as own:
+            return await self._cancel(own, tenant, run_id, by, why)
+
+    async def _cancel(self, tx: Tx, tenant: TenantId, run_id: RunId, by: str, why: str) -> Run:
+        run = await _found(store.lock(tx, tenant, run_id))
+        verdict = rules.judge_cancel(run)
+        request = CancelRequested(by=by, why=why)
+        if isinstance(verdict, rules.EndNow):
+            await self._end_cancelled(tx, run, request)
+        elif isinstance(verdict, rules.Interrupt):
+            await store.move(tx, run, Status.CANCELLING, why=f"cancelled by {by}", cancel=True)
+            await self._append(tx, run, [request])
+            tx.after_commit(lambda: self._wakes.send(CONTROL, ["cancel", run.id.hex]))
+        return await _found(store.read(tx, tenant, run_id))
 
     async def _end_cancelled(self, tx: Tx, run: Run, request: CancelRequested) -> None:
         state = fold(await log.read(tx, run.tenant, run.id))
         why = f"cancelled by {request.by}" + (f": {request.why}" if request.why else "")
-        doubts = tuple(f"find out whether {one.call.tool} took effect" for one in state.unknown)
+        abandoned = rules.abandoned(state)
+        tools = [one.call.tool for one in state.unknown] + [one.tool for one in abandoned]
+        doubts = tuple(f"find out whether {tool} took effect" for tool in tools)
         done = tuple(state.tools_called)
         finished = RunFinished(status=Status.CANCELLED, handoff=Handoff(done, doubts or ("the whole task",), why))
         await store.move(tx, run, Status.CANCELLED, why=why, ended=True, cancel=True)
-        await self._append(tx, run, [request, finished])
+        await self._append(tx, run, [*abandoned, request, finished])
+        for one in abandoned:
+            await store.settle(tx, run.tenant, run.id, store.entry(state.steps, one.call), "unknown", request.by)
+        if run.thread is not None:
+            tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
         await view.announce(tx, run.tenant, run.id, "run.finished")
 
     async def retry(self, tenant: TenantId, run_id: RunId, by: str, why: str) -> Run:
@@ -160,7 +190,7 @@ class Runs:
         async with self._db.tenant(tenant) as tx:
             run = await _found(store.lock(tx, tenant, run_id))
             state = fold(await log.read(tx, tenant, run_id))
-            unknown = rules.judge_outcome(state, call, self._clock.now())
+            unknown = rules.judge_outcome(run, state, call, self._clock.now())
             outcome = "happened" if happened else "did_not_happen"
             said = words or (
                 f"{unknown.tool} took effect (confirmed by a person)."
@@ -190,23 +220,32 @@ async def _found(reading: Awaitable[Run | None]) -> Run:
     return run
 
 
+@dataclass(slots=True)
+class _Queue:
+    """What was counted of one tenant's queue, when, and how long it may get."""
+
+    counted_at: float
+    count: int
+    limit: int
+
+
 class _Pressure:
     """How many runs of each tenant are queued: counted at most once a second, and upwards in between."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._counts: dict[TenantId, tuple[float, int]] = {}
+        self._queues: dict[TenantId, _Queue] = {}
 
     async def check(self, tx: Tx, tenant: TenantId) -> None:
         """Raise QueueFull when there is no room for one more."""
-        counted_at, count = self._counts.get(tenant, (0.0, 0))
-        if time.monotonic() - counted_at > 1.0:
-            count = int(await tx.fetchval(store.QUEUED, tenant))
-            self._counts[tenant] = (time.monotonic(), count)
-        if count >= self._limit:
-            raise QueueFull(queued=count, limit=self._limit, retry_after=5)
+        queue = self._queues.get(tenant)
+        if queue is None or time.monotonic() - queue.counted_at > 1.0:
+            count, own_limit = await store.queued(tx, tenant)
+            queue = self._queues[tenant] = _Queue(time.monotonic(), count, own_limit or self._limit)
+        if queue.count >= queue.limit:
+            raise QueueFull(queued=queue.count, limit=queue.limit, retry_after=5)
 
     def note(self, tenant: TenantId) -> None:
         """One more is queued."""
-        counted_at, count = self._counts.get(tenant, (0.0, 0))
-        self._counts[tenant] = (counted_at, count + 1)
+        if queue := self._queues.get(tenant):
+            queue.count += 1

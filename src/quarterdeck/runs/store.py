@@ -34,8 +34,11 @@ LOCK = "SELECT * FROM qd.runs WHERE tenant = $1 AND id = $2 FOR UPDATE"
 # The run that a dedup key made.
 BY_DEDUP = "SELECT * FROM qd.runs WHERE tenant = $1 AND dedup_key = $2"
 
-# How many runs of a tenant wait to be executed: what back-pressure looks at.
-QUEUED = "SELECT count(*) FROM qd.runs WHERE tenant = $1 AND status = 'queued'"
+# How many runs of a tenant wait to be executed, and how many may: what back-pressure looks at.
+QUEUED = """
+SELECT (SELECT count(*) FROM qd.runs WHERE tenant = $1 AND status = 'queued') AS queued,
+       (SELECT queue_limit FROM qd.tenants WHERE tenant = $1) AS own_limit
+"""
 
 # A transition that no worker makes: cancelling, resuming, retrying, ending what is not being executed.
 MOVE = """
@@ -82,9 +85,6 @@ WITH newest AS (
     WHERE tenant = $1 AND agent = $2 AND id >= $3 ORDER BY id DESC LIMIT $6)
 SELECT release, count(*) AS n FROM newest WHERE id <> $4 AND cause = $5 GROUP BY release
 """
-
-# How far some runs have come, and whether they have ended: what streams ask behind the wakes.
-HEADS = "SELECT id, last_seq, status FROM qd.runs WHERE tenant = $1 AND id = ANY($2::uuid[])"
 
 # The ledger of one run.
 EFFECTS = """
@@ -228,6 +228,13 @@ async def by_dedup(tx: Tx, tenant: TenantId, key: str) -> tuple[Run, bytes] | No
     return (run_of(row), row["dedup_digest"]) if row else None
 
 
+async def queued(tx: Tx, tenant: TenantId) -> tuple[int, int | None]:
+    """How many runs of a tenant are queued, and its own limit where it has one."""
+    row = await tx.fetchrow(QUEUED, tenant)
+    assert row is not None
+    return row["queued"], row["own_limit"]
+
+
 async def move(
     tx: Tx,
     run: Run,
@@ -290,12 +297,6 @@ async def same_cause(tx: Tx, run: Run, cause: str, since: RunId, newest: int = 1
 async def ledger(tx: Tx, tenant: TenantId, run: RunId) -> list[LedgerEntry]:
     """What a run sent that is not a read, in the order of its intents."""
     return [LedgerEntry(*row) for row in await tx.fetch(EFFECTS, tenant, run)]
-
-
-async def heads(tx: Tx, tenant: TenantId, runs: Sequence[RunId]) -> dict[RunId, tuple[int, Status]]:
-    """The last sequence number and the status of each of these runs that exists."""
-    rows = await tx.fetch(HEADS, tenant, runs)
-    return {RunId(row["id"]): (row["last_seq"], Status(row["status"])) for row in rows}
 
 
 async def earlier(tx: Tx, tenant: TenantId, thread: ThreadId, position: int) -> list[RunId]:
