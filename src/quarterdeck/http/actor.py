@@ -120,6 +120,8 @@ async def find_actor(request: Request) -> Actor:
     actor = await authenticator.authenticate(credentials_of(request))
     context = context_of(request.scope)
     context.key, context.tenant = actor.key_id, actor.tenant_slug
+    # A narrow token is made to be used in other people's pages.
+    context.shared = bool(actor.only)
     return actor
 
 

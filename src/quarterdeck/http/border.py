@@ -21,6 +21,8 @@ from quarterdeck.http.context import Context, begin
 TIME_LIMIT = 90.0
 """Seconds until an answer must have begun: longer than the longest `?wait`."""
 
+# For another origin's page, which no cookie of ours reaches.
+_SHARED = ((b"cross-origin-resource-policy", b"cross-origin"), (b"access-control-allow-origin", b"*"))
 _QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 _log = logs.get("quarterdeck.http")
 
@@ -121,6 +123,9 @@ class _Exchange:
                 self.limit.reschedule(None)
             headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
             given = {name for name, _ in headers}
+            if self.context.shared:
+                headers.extend(_SHARED)
+                given.add(_SHARED[0][0])
             headers.extend(header for header in self._headers if header[0] not in given)
             if b"cache-control" not in given and self._path.startswith("/v1"):
                 headers.append((b"cache-control", b"no-store"))

@@ -14,12 +14,16 @@ _TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0
 
 @dataclass(slots=True)
 class Context:
-    """Facts about one request. `key` and `tenant` are empty until the actor is known."""
+    """Facts about one request. `key` and `tenant` are empty until the actor is known.
+
+    `shared` says that the answer is for a page of somebody else's, which may read it.
+    """
 
     request_id: str
     traceparent: str | None = None
     key: str = ""
     tenant: str = ""
+    shared: bool = False
 
 
 def begin(scope: Scope) -> Context:
