@@ -1,14 +1,13 @@
 """What `/v1/runs` takes and answers."""
 
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 
 from quarterdeck.http.pages import DEFAULT_LIMIT, MAX_LIMIT
-from quarterdeck.runs.records import Status
+from quarterdeck.runs.records import Status, Strategy
 
 LONGEST_DELAY = timedelta(days=366)
 MOST_TAGS = 20
@@ -27,14 +26,6 @@ Tags = Annotated[
 Priority = Annotated[int, Field(ge=-100, le=100, description="Higher goes first within the tenant.")]
 Words = Annotated[str, StringConstraints(max_length=200)] | None
 Risk = Literal["read", "write", "money", "irreversible"]
-
-
-class Strategy(StrEnum):
-    """What happens when a thread's earlier run has not ended yet."""
-
-    REJECT = "reject"
-    ENQUEUE = "enqueue"
-    INTERRUPT = "interrupt"
 
 
 class Said(BaseModel):

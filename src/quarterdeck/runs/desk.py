@@ -15,10 +15,9 @@ from quarterdeck.http.actor import Actor, ActorDep, AnyActorDep, Role
 from quarterdeck.http.parts import Parts, PartsDep
 from quarterdeck.releases.service import Releases
 from quarterdeck.runs import log, view
-from quarterdeck.runs.bodies import Strategy
 from quarterdeck.runs.fold import RunState, fold
 from quarterdeck.runs.messages import Message
-from quarterdeck.runs.records import Run, Submission
+from quarterdeck.runs.records import Run, Strategy, Submission
 from quarterdeck.runs.service import NoSuchRun, Runs
 from quarterdeck.runs.store import Filter
 from quarterdeck.runs.waits import Waits

@@ -67,6 +67,14 @@ class Repeat(StrEnum):
     NEVER = "never"
 
 
+class Strategy(StrEnum):
+    """What happens when a thread's earlier run has not ended yet."""
+
+    REJECT = "reject"
+    ENQUEUE = "enqueue"
+    INTERRUPT = "interrupt"
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One row of `qd.runs`: everything that lists, limits and fences need; the rest is in the log."""

@@ -45,12 +45,12 @@ MOST_EVENTS = 1_000
 
 WaitQuery = Annotated[float, Query(ge=0, le=60, description="Seconds to hold the answer until it has ended or parked.")]
 Time = Annotated[AwareDatetime | None, Query(description="ISO 8601 with a zone.")]
-_SETTLED: dict[int | str, dict[str, object]] = {
+SETTLED: dict[int | str, dict[str, object]] = {
     200: {"model": WholeRunRecord, "description": "It has ended, or waits for a person."}
 }
 
 
-@router.post("/runs", status_code=202, response_model=WholeRunRecord, responses=_SETTLED)
+@router.post("/runs", status_code=202, response_model=WholeRunRecord, responses=SETTLED)
 async def submit_run(body: RunRequest, desk: DeskDep, wait: WaitQuery = 0) -> Response:
     """Submit a run. The answer comes at once; the run is executed by a worker and is never lost."""
     thread = ThreadId(body.thread_id) if body.thread_id else None
@@ -99,7 +99,7 @@ async def get_run(run_id: UUID, desk: AnyDeskDep) -> Response:
         return Answer(await desk.shown(tx, await desk.visible(tx, RunId(run_id))))
 
 
-@router.get("/runs/{run_id}/wait", response_model=WholeRunRecord, responses=_SETTLED | {202: {"model": WholeRunRecord}})
+@router.get("/runs/{run_id}/wait", response_model=WholeRunRecord, responses=SETTLED | {202: {"model": WholeRunRecord}})
 async def wait_for_run(run_id: UUID, desk: AnyDeskDep, seconds: WaitQuery = 30) -> Response:
     """The run once it has ended or waits for a person: 200. As it is after `seconds` when it has not: 202."""
     async with desk.transaction() as tx:

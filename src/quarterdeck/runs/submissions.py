@@ -23,11 +23,11 @@ from quarterdeck.http.fixes import explain_invalid, invalid
 from quarterdeck.http.idempotency import digest_of, key_of
 from quarterdeck.releases.records import Release
 from quarterdeck.runs import view
-from quarterdeck.runs.bodies import LONGEST_DELAY, Conversation, Strategy, Wanted
+from quarterdeck.runs.bodies import LONGEST_DELAY, Conversation, Wanted
 from quarterdeck.runs.desk import Desk, agent_of
 from quarterdeck.runs.fold import RunState
 from quarterdeck.runs.messages import Message, ModelMessage, Stored, Text, UserMessage
-from quarterdeck.runs.records import Run, Submission
+from quarterdeck.runs.records import Run, Strategy, Submission
 from quarterdeck.runs.waits import settled
 from quarterdeck.spec.template import bind
 
