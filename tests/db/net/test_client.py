@@ -181,6 +181,25 @@ async def test_credentials_stay_behind_when_a_redirect_leaves_the_origin() -> No
     assert not {"authorization", "x-api-key"} & there.requests[0].headers.keys()
 
 
+async def test_the_body_of_a_redirect_is_not_waited_for_and_its_connection_is_closed() -> None:
+    left = asyncio.Event()
+
+    async def endless(_: Request, writer: asyncio.StreamWriter) -> None:
+        writer.write(f"HTTP/1.1 302 X\r\nLocation: {there.origin}\r\n\r\n".encode())
+        try:
+            while True:
+                writer.write(b"a" * 1000)
+                await writer.drain()
+                await asyncio.sleep(0.01)
+        except ConnectionError:
+            left.set()
+
+    async with serving(http(body=b"there")) as there, serving(endless) as server, Outbound(DEV) as outbound:
+        assert (await outbound.request("GET", server.origin, allow_redirects=True)).body == b"there"
+        async with asyncio.timeout(5):
+            await left.wait()
+
+
 async def test_the_fourth_redirect_is_one_too_many() -> None:
     async with serving(http(302, Location="/again")) as server, Outbound(DEV) as outbound:
         with pytest.raises(TargetRefused) as refused:

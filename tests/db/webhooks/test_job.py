@@ -57,6 +57,20 @@ async def test_an_endpoint_is_told_what_it_asked_for_and_nothing_of_other_tenant
     assert [len(each.server.requests) for each in (finished, parked, foreign)] == [1, 0, 0]
 
 
+async def test_two_tenants_events_in_one_batch_stay_apart(scene: Scene, database: Database) -> None:
+    first, second = await scene.tenant(), await scene.tenant()
+    async with receiving() as receiver, receiving() as other:
+        endpoints = {first: await scene.register(first, receiver), second: await scene.register(second, other)}
+        runs = {first: await scene.tell(first), second: await scene.tell(second)}
+        assert await scene.courier().fan_out() == 2
+        async with scene.working():
+            for tenant, endpoint in endpoints.items():
+                (delivery,) = await scene.settled(tenant, endpoint.id, 1)
+                assert delivery.run == runs[tenant]
+    async with database.system.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM qd.webhook_deliveries") == 2
+
+
 async def test_an_event_that_nobody_asked_for_leaves_the_outbox_all_the_same(scene: Scene, database: Database) -> None:
     await scene.tell(await scene.tenant())
     assert await scene.courier().fan_out() == 1
@@ -302,6 +316,21 @@ async def test_a_rotated_secret_signs_along_with_its_successor(scene: Scene, dat
             with pytest.raises(SignatureInvalid):
                 verify([secret], second.headers, second.body)
         verify([newest], second.headers, second.body)
+
+
+async def test_a_replaced_secret_signs_no_more_once_its_time_is_over(scene: Scene, database: Database) -> None:
+    tenant = await scene.tenant()
+    async with receiving() as receiver:
+        endpoint = await scene.register(tenant, receiver)
+        async with database.tenant(tenant) as tx:
+            new, _ = await scene.webhooks.rotate(tx, tenant, endpoint.id, timedelta(milliseconds=1))
+        await asyncio.sleep(0.01)
+        await scene.tell(tenant)
+        async with scene.working():
+            await scene.settled(tenant, endpoint.id, 1)
+        (request,) = receiver.server.requests
+        assert request.headers["webhook-signature"].count("v1,") == 1
+        verify([new], request.headers, request.body)
 
 
 async def test_with_another_deployment_secret_nothing_is_sent_unsigned(scene: Scene) -> None:
