@@ -1,7 +1,7 @@
 """The log, opened: each row with its event, decoded once for everybody who projects something from it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from quarterdeck.runs import events as e
@@ -25,8 +25,8 @@ def opened(rows: Iterable[StoredEvent]) -> list[Entry]:
 
 
 def state_of(entries: Sequence[Entry]) -> RunState:
-    """The state after these entries: the same as `fold` of their rows."""
+    """The state after these entries: what `fold` makes of their rows, but for `last_seq`."""
     state = RunState()
     for entry in entries:
         state = apply(state, entry.event, entry.attempt, entry.at)
-    return replace(state, last_seq=entries[-1].seq) if entries else state
+    return state
