@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import quarterdeck
+from quarterdeck.blobs.service import Blobs
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.checks import refuse_unmigrated, refuse_unsafe
@@ -17,6 +18,11 @@ from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import Wakes
 from quarterdeck.http import border
 from quarterdeck.http.parts import Parts, join
+from quarterdeck.releases import routes as releases
+from quarterdeck.releases.service import Releases
+from quarterdeck.runs import routes as runs
+from quarterdeck.runs.service import Runs
+from quarterdeck.runs.waits import Waits
 from quarterdeck.serve import docs, health
 from quarterdeck.serve.live import live_streams
 from quarterdeck.serve.metrics import Metrics
@@ -27,10 +33,15 @@ from quarterdeck.tenants import routes_sessions as sessions
 from quarterdeck.tenants.authenticator import KeyAuthenticator
 from quarterdeck.tenants.changes import spread
 from quarterdeck.tenants.minting import Peppers
+from quarterdeck.threads import routes as threads
+from quarterdeck.threads.service import Threads
 
 ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     tenants.router,
+    releases.router,
+    runs.router,
+    threads.router,
     health.router,
     docs.router,
 )
@@ -95,6 +106,12 @@ async def _open_parts(app: FastAPI, settings: Settings, urls: Urls, stack: Async
     join(app, Parts(settings, database, clock, wakes, closing), authenticator)
     app.state.live = live
     app.state.metrics.attend(database, live)
+    app.state.blobs = Blobs.of(settings)
+    app.state.releases = Releases(app.state.blobs)
+    app.state.runs = Runs(database, wakes, clock, settings.queue_limit)
+    app.state.waits = Waits(app.state.runs, wakes, closing)
+    stack.callback(app.state.waits.close)
+    app.state.threads = Threads(app.state.runs)
 
 
 def closer(app: FastAPI) -> Callable[[], None]:
