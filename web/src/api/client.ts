@@ -1,0 +1,92 @@
+/** The one place from which the console speaks to the server: public API only, so that every view can be scripted. */
+import { problemOf, unreachable } from "./problems";
+
+export type Params = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+
+export interface Ask {
+  readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly params?: Params;
+  readonly body?: unknown;
+  readonly signal?: AbortSignal | undefined;
+}
+
+let tenant: string | null = null;
+let signedOut: () => void = () => undefined;
+
+/** A deployment admin looks into one tenant at a time; everybody else has theirs in the session. */
+export function actIn(slug: string | null): void {
+  tenant = slug;
+}
+
+export function actingIn(): string | null {
+  return tenant;
+}
+
+/** What to do when the server no longer knows this session. */
+export function onSignedOut(then: () => void): void {
+  signedOut = then;
+}
+
+/** One request. Resolves to the JSON of the answer (undefined for 204); throws Problem. */
+export async function ask<T>(path: string, { method = "GET", params, body, signal }: Ask = {}): Promise<T> {
+  const headers = headersFor("application/json");
+  if (body !== undefined) headers.set("content-type", "application/json");
+  const answer = await send(path + query(params), {
+    method,
+    headers,
+    body: body === undefined ? null : JSON.stringify(body),
+    signal: signal ?? null,
+  });
+  if (answer.status === 204) return undefined as T;
+  return (await answer.json()) as T;
+}
+
+/** The text of a stored payload, or null when it is no text. */
+export async function askText(path: string, params: Params, signal?: AbortSignal): Promise<string> {
+  const answer = await send(path + query(params), { headers: headersFor("*/*"), signal: signal ?? null });
+  return answer.text();
+}
+
+/** An open event stream. `after` is the last sequence number that was seen. Throws Problem. */
+export async function openStream(
+  path: string,
+  after: number,
+  signal: AbortSignal,
+): Promise<ReadableStream<Uint8Array>> {
+  const headers = headersFor("text/event-stream");
+  headers.set("last-event-id", String(after));
+  const answer = await send(path, { headers, signal, cache: "no-store" });
+  if (answer.body === null) throw unreachable();
+  return answer.body;
+}
+
+function headersFor(accept: string): Headers {
+  const headers = new Headers({ accept });
+  if (tenant !== null) headers.set("quarterdeck-tenant", tenant);
+  return headers;
+}
+
+async function send(path: string, request: RequestInit): Promise<Response> {
+  let answer: Response;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", ...request });
+  } catch (fault) {
+    if (request.signal?.aborted) throw fault;
+    throw unreachable();
+  }
+  if (answer.ok) return answer;
+  const problem = await problemOf(answer);
+  if (problem.status === 401) signedOut();
+  throw problem;
+}
+
+/** `?a=1&b=2&b=3`, leaving out what is undefined or empty. */
+export function query(params: Params = {}): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(params)) {
+    if (value === undefined || value === "") continue;
+    for (const each of Array.isArray(value) ? (value as readonly string[]) : [String(value)]) pairs.append(name, each);
+  }
+  const text = pairs.toString();
+  return text === "" ? "" : `?${text}`;
+}

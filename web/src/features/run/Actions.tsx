@@ -1,0 +1,72 @@
+/** What one can do about a run: cancel it, send it back, say what became of an effect, pass on a link. */
+import { Button, Tooltip } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { lazy, Suspense, useState } from "react";
+import { sessionQuery } from "../../api/queries";
+import type { EffectRow, Run } from "../../api/shapes";
+import { useKeys } from "../../shell/keys";
+import { CopyButton } from "../../ui/Copy";
+import { Icon } from "../../ui/Icon";
+import { STANDINGS } from "../../ui/words";
+import { may } from "../sessions/rules";
+import { linkTo } from "./links";
+import style from "./Actions.module.css";
+
+const ControlDialog = lazy(() => import("./ControlDialog"));
+const ResolveDialog = lazy(() => import("./ResolveDialog"));
+
+interface Props {
+  readonly run: Run;
+  readonly effects: readonly EffectRow[];
+  readonly span: string | null;
+}
+
+type Open = "cancel" | "retry" | "resolve" | null;
+
+export function Actions({ run, effects, span }: Props) {
+  const [open, setOpen] = useState<Open>(null);
+  const { data: session } = useQuery(sessionQuery);
+  const allowed = session != null && may(session, "operator", "caller");
+  const { ended } = STANDINGS[run.status];
+  const unknown = effects.filter((effect) => effect.state === "unknown");
+  const canCancel = !ended && run.status !== "cancelling";
+  const canRetry = ended && run.status !== "succeeded";
+  const close = (): void => setOpen(null);
+  useKeys([
+    ...(allowed && canCancel
+      ? [{ keys: "X", words: "Cancel the run", group: "Run", act: () => setOpen("cancel") }]
+      : []),
+    ...(allowed && canRetry ? [{ keys: "R", words: "Retry the run", group: "Run", act: () => setOpen("retry") }] : []),
+    ...(allowed && unknown.length > 0
+      ? [{ keys: "o", words: "Say what happened", group: "Run", act: () => setOpen("resolve") }]
+      : []),
+  ]);
+  return (
+    <div className={style.actions}>
+      <CopyButton text={() => linkTo(span)} what="link" icon="link" />
+      <Tooltip label="Your key may look, not steer: that takes the role operator" disabled={allowed}>
+        <div className={style.actions}>
+          {canRetry && (
+            <Button disabled={!allowed} leftSection={<Icon name="retry" size={13} />} onClick={() => setOpen("retry")}>
+              Retry
+            </Button>
+          )}
+          {canCancel && (
+            <Button disabled={!allowed} leftSection={<Icon name="stop" size={12} />} onClick={() => setOpen("cancel")}>
+              Cancel
+            </Button>
+          )}
+          {unknown.length > 0 && (
+            <Button variant="filled" disabled={!allowed} onClick={() => setOpen("resolve")}>
+              Say what happened
+            </Button>
+          )}
+        </div>
+      </Tooltip>
+      <Suspense fallback={null}>
+        {(open === "cancel" || open === "retry") && <ControlDialog run={run} verb={open} close={close} />}
+        {open === "resolve" && <ResolveDialog run={run} effects={unknown} close={close} />}
+      </Suspense>
+    </div>
+  );
+}

@@ -1,0 +1,282 @@
+/** One logged event as people read it. A kind that this version doesn't know is shown as it is: JSON. */
+import type { ReactNode } from "react";
+import type { LogEvent } from "../../api/shapes";
+import { Json } from "../../ui/Json";
+import { Chip } from "../../ui/marks";
+import { Prose } from "../../ui/Prose";
+import { count, duration, money, plural, size, spaced } from "../../ui/words";
+import { bag, type Bag, list, number, parts, strings, words } from "./facts";
+import { Parts } from "./Parts";
+import { Pairs, Section } from "./Section";
+
+interface Props {
+  readonly run: string;
+  readonly event: LogEvent;
+}
+
+export function EventFacts({ run, event }: Props) {
+  const show = SHOWN[event.kind];
+  if (show !== undefined) return show(event.data, run);
+  return (
+    <Section name={spaced(event.kind.replace(".", " "))}>
+      <Json value={event.data} what="event" />
+    </Section>
+  );
+}
+
+type Show = (data: Bag, run: string) => ReactNode;
+
+const SHOWN: Readonly<Record<string, Show>> = {
+  "tool.called": (data) => (
+    <>
+      <Section name="Request">
+        <Json value={bag(data, "arguments") ?? {}} what="arguments" />
+      </Section>
+      <Decided decision={bag(data, "decision")} />
+      <Section name="Declared">
+        <Pairs
+          pairs={[
+            ["Effect", spaced(words(data, "effect") ?? "read")],
+            ["Repeat", repeatInWords(words(data, "repeat"))],
+            ["Idempotency key", mono(words(data, "key"))],
+            ["Time-out", time(number(data, "timeout_ms"))],
+            ["Not to begin after", moment(number(data, "not_after"))],
+          ]}
+        />
+      </Section>
+    </>
+  ),
+  "tool.denied": (data, run) => (
+    <>
+      <Section name="Request">
+        <Json value={bag(data, "arguments") ?? {}} what="arguments" />
+      </Section>
+      <Decided decision={bag(data, "decision")} />
+      <Section name="What the model was told">
+        <Parts run={run} parts={parts(data, "content")} mono />
+      </Section>
+    </>
+  ),
+  "tool.answered": (data, run) => (
+    <Section
+      name={data.is_error === true ? "The tool answered with an error" : "Result"}
+      tone={data.is_error === true ? "fail" : "quiet"}
+      beside={<Provenance data={data} />}
+    >
+      <Parts run={run} parts={parts(data, "content")} mono />
+      <Pairs
+        pairs={[
+          ["Size", data.truncated === true ? `${size(number(data, "size") ?? 0)}, cut to its limit` : null],
+          ["Tries", (number(data, "tries") ?? 1) > 1 ? count(number(data, "tries") ?? 1) : null],
+        ]}
+      />
+    </Section>
+  ),
+  "tool.failed": (data, run) => (
+    <Section name="Failed" tone="fail" beside={<code>{words(data, "code")}</code>}>
+      <Parts run={run} parts={parts(data, "content")} mono />
+    </Section>
+  ),
+  "tool.unknown": (data) => (
+    <Section name="Nobody knows whether it took place" tone="wait">
+      <Prose text={words(data, "why") ?? ""} />
+      <Pairs pairs={[["May be answered from", moment(number(data, "ask_after"))]]} />
+    </Section>
+  ),
+  "tool.resolved": (data, run) => (
+    <Section name={`Resolved: it ${spaced(words(data, "outcome") ?? "")}`}>
+      <Pairs pairs={[["By", words(data, "by")]]} />
+      <Parts run={run} parts={parts(data, "content")} mono />
+    </Section>
+  ),
+  "model.called": (data) => (
+    <Section name="Asked">
+      <Pairs
+        pairs={[
+          ["Model", `${words(data, "model") ?? ""} on ${words(data, "provider") ?? ""}`],
+          ["Messages before it", count(number(data, "messages") ?? 0)],
+          ["Tokens reserved", tokens(number(data, "reserved_tokens"))],
+          ["Prompt", mono(words(data, "prompt")?.slice(0, 16) ?? null)],
+        ]}
+      />
+    </Section>
+  ),
+  "model.answered": (data, run) => <Answered data={data} run={run} />,
+  "model.failed": (data) => (
+    <Section name="The model did not answer" tone="fail" beside={<code>{words(data, "code")}</code>}>
+      <Prose text={words(data, "message") ?? ""} />
+      <Pairs
+        pairs={[
+          ["HTTP status", number(data, "status")],
+          ["Try", number(data, "try") ?? 1],
+          ["Tried again after", time(number(data, "retry_in_ms"))],
+        ]}
+      />
+    </Section>
+  ),
+  "model.drifted": (data) => (
+    <Section name="Another model answered than the one pinned" tone="stop">
+      <Pairs
+        pairs={[
+          ["Pinned", mono(words(data, "wanted"))],
+          ["Answered", mono(words(data, "served"))],
+        ]}
+      />
+      <Prose text={words(data, "difference") ?? ""} mono />
+    </Section>
+  ),
+  "message.added": (data, run) => (
+    <Section
+      name="The runtime told the model"
+      beside={<span className="muted">{spaced(words(data, "cause") ?? "")}</span>}
+    >
+      <Parts run={run} parts={parts(bag(data, "message") ?? {}, "content")} />
+    </Section>
+  ),
+  "run.claimed": (data) => (
+    <Section name="Taken by a worker">
+      <Pairs
+        pairs={[
+          ["Host", words(data, "host")],
+          ["Worker", mono(words(data, "worker"))],
+          ["Version", words(data, "version")],
+        ]}
+      />
+    </Section>
+  ),
+  "run.parked": (data) => (
+    <Section name="Waits" tone="wait">
+      <Prose text={words(data, "why") ?? ""} />
+      <Pairs
+        pairs={[
+          ["For", spaced((words(data, "status") ?? "").replace("waiting_for_", ""))],
+          ["Goes on by itself", moment(number(data, "until"))],
+        ]}
+      />
+    </Section>
+  ),
+  "run.resumed": (data) => (
+    <Section name="Goes on">
+      <Prose text={words(data, "why") ?? ""} />
+      <Pairs pairs={[["By", words(data, "by")]]} />
+    </Section>
+  ),
+  "run.released": (data) => (
+    <Section name="Given back unfinished" tone="stop">
+      <Prose text={words(data, "why") ?? ""} />
+    </Section>
+  ),
+  "run.retried": (data) => (
+    <Section name="Sent back from its last checkpoint">
+      <Pairs pairs={[["By", words(data, "by")]]} />
+      <Prose text={words(data, "why") ?? ""} />
+    </Section>
+  ),
+  "run.cancel_requested": (data) => (
+    <Section name="Cancelling asked for" tone="stop">
+      <Pairs pairs={[["By", words(data, "by")]]} />
+      <Prose text={words(data, "why") ?? ""} />
+    </Section>
+  ),
+  "output.rejected": (data) => (
+    <Section name="The answer did not fit its schema" tone="fail">
+      <Prose text={strings(data, "errors").join("\n")} />
+    </Section>
+  ),
+};
+
+function Answered({ data, run }: { readonly data: Bag; readonly run: string }) {
+  const usage = bag(data, "usage") ?? {};
+  const cached = number(usage, "cache_read") ?? 0;
+  const reasoning = number(usage, "reasoning") ?? 0;
+  const cost = number(data, "cost");
+  const finish = words(data, "finish");
+  return (
+    <>
+      <Section
+        name="Answer"
+        beside={finish !== null && finish !== "stop" && finish !== "calls" && <Chip tone="stop">{spaced(finish)}</Chip>}
+      >
+        {list(data, "content").length === 0 ? (
+          <span className="muted">Nothing at all.</span>
+        ) : (
+          <Parts run={run} parts={parts(data, "content")} />
+        )}
+      </Section>
+      <Section name="Measured">
+        <Pairs
+          pairs={[
+            ["Model", mono(words(data, "served_model"))],
+            [
+              "Tokens in",
+              `${count(number(usage, "input") ?? 0)}${cached > 0 ? `, ${count(cached)} of them cached` : ""}`,
+            ],
+            [
+              "Tokens out",
+              `${count(number(usage, "output") ?? 0)}${reasoning > 0 ? `, ${count(reasoning)} of them reasoning` : ""}`,
+            ],
+            ["Cost", cost === null ? "no price known" : money(cost)],
+            ["First token", time(number(data, "first_token_ms"))],
+            ["Tries", (number(data, "tries") ?? 1) > 1 ? plural(number(data, "tries") ?? 1, "try", "tries") : null],
+            ["Response", mono(words(data, "response_id"))],
+          ]}
+        />
+      </Section>
+    </>
+  );
+}
+
+/** Which rule decided, in one line; the checks behind it on request. */
+function Decided({ decision }: { readonly decision: Bag | null }) {
+  if (decision === null) return null;
+  const verdict = words(decision, "verdict") ?? "";
+  const checks = strings(decision, "checks");
+  return (
+    <Section
+      name="Decision"
+      beside={verdict !== "allow" && <Chip tone={verdict === "ask" ? "wait" : "stop"}>{verdict}</Chip>}
+    >
+      <Pairs
+        pairs={[
+          ["Verdict", verdict],
+          ["Rule", mono(words(decision, "rule"))],
+          ["Because", words(decision, "reason")],
+          ["Checked", checks.length > 0 ? checks.join(" · ") : null],
+        ]}
+      />
+    </Section>
+  );
+}
+
+function Provenance({ data }: { readonly data: Bag }) {
+  const label = bag(data, "label");
+  if (label === null) return null;
+  const trusted = label.trust === "trusted";
+  return (
+    <span className="muted" title={trusted ? "Outsiders can't have written this" : "Outsiders can have written this"}>
+      {words(label, "source")} · {trusted ? "trusted" : "untrusted"}
+    </span>
+  );
+}
+
+function repeatInWords(repeat: string | null): string | null {
+  if (repeat === "safe") return "safe to repeat";
+  if (repeat === "keyed") return "repeated by key";
+  return repeat === "never" ? "never repeated" : null;
+}
+
+function mono(text: string | null): ReactNode {
+  return text === null ? null : <code>{text}</code>;
+}
+
+function time(ms: number | null): string | null {
+  return ms === null || ms === 0 ? null : duration(ms);
+}
+
+function moment(ms: number | null): string | null {
+  return ms === null || ms === 0 ? null : new Date(ms).toLocaleString();
+}
+
+function tokens(n: number | null): string | null {
+  return n === null || n === 0 ? null : count(n);
+}

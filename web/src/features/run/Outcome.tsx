@@ -1,0 +1,95 @@
+/** What a run came to: its answer, or what it leaves behind for whoever goes on; and what it ran with. */
+import type { Trace } from "../../api/shapes";
+import { Json } from "../../ui/Json";
+import { Prose } from "../../ui/Prose";
+import { count, spaced } from "../../ui/words";
+import { isFault } from "./tree";
+import style from "./Outcome.module.css";
+import { Pairs, Section } from "./Section";
+
+interface Props {
+  readonly trace: Trace;
+  readonly choose: (id: string) => void;
+}
+
+export function Outcome({ trace, choose }: Props) {
+  const { run } = trace;
+  const { result } = run;
+  const faults = trace.spans.filter(isFault);
+  return (
+    <>
+      {result?.error != null && result.error !== "" && (
+        <Section name="Error" tone="fail" beside={<code>{run.error_code}</code>}>
+          <Prose text={result.error} />
+        </Section>
+      )}
+      {result != null && result.text !== "" && (
+        <Section name="Answer">
+          <Prose text={result.text} />
+        </Section>
+      )}
+      {result?.output != null && (
+        <Section name="Output">
+          <Json value={result.output} what="output" />
+        </Section>
+      )}
+      {result?.handoff != null && (
+        <Section name="Handoff" tone={run.status === "failed" ? "fail" : "stop"}>
+          {result.handoff.why !== undefined && result.handoff.why !== "" && <Prose text={result.handoff.why} />}
+          <Points name="Done" points={result.handoff.done} />
+          <Points name="Left" points={result.handoff.left} />
+          {result.handoff.last_words !== undefined && result.handoff.last_words !== "" && (
+            <>
+              <h4 className={style.name}>Last words</h4>
+              <Prose text={result.handoff.last_words} />
+            </>
+          )}
+        </Section>
+      )}
+      {faults.length > 0 && (
+        <Section name="What went wrong" tone="fail">
+          <ul>
+            {faults.slice(-8).map((span) => (
+              <li key={span.id}>
+                <button className={style.fault} onClick={() => choose(span.id)}>
+                  {span.name}
+                </button>
+              </li>
+            ))}
+          </ul>
+          {faults.length > 8 && <p className="muted">and {count(faults.length - 8)} before these</p>}
+        </Section>
+      )}
+      <Section name="Ran as">
+        <Pairs
+          pairs={[
+            ["Now", run.current_step],
+            ["Agent", run.agent_version],
+            ["Owner", run.owner],
+            ["On behalf of", run.user_id],
+            ["Submitted by", run.submitted_by],
+            ["Priority", run.priority === 0 ? null : run.priority],
+            ["Reason", run.reason === null ? null : spaced(run.reason)],
+            ...Object.entries(run.tags).map(([name, value]) => [name, value] as const),
+          ]}
+        />
+      </Section>
+    </>
+  );
+}
+
+function Points({ name, points }: { readonly name: string; readonly points: readonly string[] | undefined }) {
+  if (points === undefined || points.length === 0) return null;
+  return (
+    <>
+      <h4 className={style.name}>{name}</h4>
+      <ul className={style.points}>
+        {points.map((point, at) => (
+          <li key={at}>
+            <Prose text={point} />
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

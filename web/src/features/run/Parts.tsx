@@ -1,0 +1,102 @@
+/** What people, models and tools said, part by part, with where it comes from where outsiders can have written it. */
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { blobQuery } from "../../api/queries";
+import type { Part } from "../../api/shapes";
+import { Icon } from "../../ui/Icon";
+import { Json } from "../../ui/Json";
+import { Prose } from "../../ui/Prose";
+import { size } from "../../ui/words";
+import style from "./Parts.module.css";
+
+interface Props {
+  readonly run: string;
+  readonly parts: readonly Part[];
+  /** Show tool calls; off where they have a place of their own. */
+  readonly calls?: boolean;
+  readonly mono?: boolean;
+  readonly lines?: number;
+}
+
+export function Parts({ run, parts, calls = true, mono = false, lines = 40 }: Props) {
+  return parts.map((part, at) => {
+    if (part.type === "text") return <Said key={at} text={part.text} mono={mono} lines={lines} />;
+    if (part.type === "thinking") return <Thinking key={at} text={part.text} />;
+    if (part.type === "stored") return <Stored key={at} run={run} part={part} mono={mono} lines={lines} />;
+    if (!calls) return null;
+    return (
+      <div key={at} className={style.call}>
+        <div className={style.callName}>
+          <Icon name="tool" size={12} />
+          {part.tool}
+        </div>
+        {part.raw != null ? <Prose text={part.raw} mono /> : <Json value={part.arguments} what="arguments" />}
+      </div>
+    );
+  });
+}
+
+/** JSON that a tool answered reads better indented; all else is left as it came. */
+function Said({ text, mono, lines }: { readonly text: string; readonly mono: boolean; readonly lines: number }) {
+  const value = mono ? parsed(text) : undefined;
+  if (value !== undefined) return <Json value={value} what="result" />;
+  return (
+    <div className={mono ? style.box : style.words}>
+      <Prose text={text} mono={mono} lines={lines} />
+    </div>
+  );
+}
+
+function parsed(text: string): unknown {
+  if (!/^\s*[[{]/.test(text) || text.length > 200_000) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+function Thinking({ text }: { readonly text: string }) {
+  return (
+    <details className={style.thinking}>
+      <summary>Reasoning</summary>
+      <Prose text={text} />
+    </details>
+  );
+}
+
+type StoredPart = Extract<Part, { type: "stored" }>;
+
+function Stored({
+  run,
+  part,
+  mono,
+  lines,
+}: {
+  readonly run: string;
+  readonly part: StoredPart;
+  readonly mono: boolean;
+  readonly lines: number;
+}) {
+  const [wanted, setWanted] = useState(false);
+  const isText = /^text\/|json|xml|yaml/.test(part.media_type ?? "text/plain");
+  const blob = useQuery({ ...blobQuery(run, part.key), enabled: wanted && isText });
+  return (
+    <div className={mono ? style.box : style.words}>
+      {blob.data === undefined ? (
+        <Prose text={part.begins ?? ""} mono={mono} lines={lines} />
+      ) : (
+        <Prose text={blob.data} mono={mono} lines={400} />
+      )}
+      <div className={style.stored}>
+        {part.media_type ?? "text/plain"}, {size(part.size)}
+        {isText && blob.data === undefined && (
+          <button onClick={() => setWanted(true)} disabled={blob.isFetching}>
+            {blob.isFetching ? "Loading…" : "Show all of it"}
+          </button>
+        )}
+        {blob.isError && <span className="tone-fail">It could not be loaded.</span>}
+      </div>
+    </div>
+  );
+}

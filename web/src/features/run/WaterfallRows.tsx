@@ -1,0 +1,220 @@
+/** The rows themselves. Of thousands only those in sight exist; bars are placed in percent, so nothing is measured. */
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { memo, useEffect, useMemo, useRef } from "react";
+import type { SpanKind } from "../../api/shapes";
+import { Icon, type IconName } from "../../ui/Icon";
+import { Chip, RiskChip } from "../../ui/marks";
+import { duration } from "../../ui/words";
+import { endOf, marksOf, place, type Timeline } from "./timeline";
+import type { Row as RowOf } from "./tree";
+import style from "./WaterfallRows.module.css";
+
+const ROW = 28;
+const MARKS = 7;
+
+export const KIND_ICONS: Readonly<Record<SpanKind, IconName>> = {
+  run: "run",
+  attempt: "attempt",
+  queue: "queue",
+  model: "model",
+  tool: "tool",
+  policy: "policy",
+  wait: "wait",
+  guardrail: "policy",
+  checkpoint: "checkpoint",
+  message: "message",
+};
+
+interface Props {
+  readonly rows: readonly RowOf[];
+  readonly line: Timeline;
+  readonly now: number;
+  /** Index of the chosen row; -1 where none is. */
+  readonly chosen: number;
+  readonly choose: (id: string) => void;
+  readonly fold: (id: string, on: boolean) => void;
+}
+
+export function WaterfallRows({ rows, line, now, chosen, choose, fold }: Props) {
+  const scroller = useRef<HTMLDivElement>(null);
+  // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer re-renders this component itself
+  const visible = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW,
+    overscan: 14,
+    scrollPaddingStart: ROW,
+  });
+  useEffect(() => {
+    if (chosen >= 0) visible.scrollToIndex(chosen, { align: "auto" });
+    // Only a new choice scrolls: rows that arrive while one reads must not.
+    // eslint-disable-next-line react-hooks/exhaustive-deps
+  }, [chosen]);
+  const marks = useMemo(() => marksOf(line, MARKS), [line]);
+  const shown = visible.getVirtualItems();
+  const isShown = shown.some((item) => item.index === chosen);
+
+  return (
+    <div className={style.frame}>
+      <div
+        ref={scroller}
+        className={style.scroller}
+        role="tree"
+        aria-label="Spans"
+        tabIndex={0}
+        aria-activedescendant={isShown ? `row-${chosen}` : undefined}
+      >
+        <div className={style.ruler} aria-hidden>
+          <div className={style.track}>
+            {marks.map((each) => (
+              <span key={each.at} className={style.mark} style={{ left: percent(each.at) }}>
+                {each.words}
+              </span>
+            ))}
+            {line.pieces.map(
+              (piece) =>
+                piece.cut && (
+                  <span
+                    key={piece.at}
+                    className={style.cutMark}
+                    style={{ left: percent(piece.at), width: percent(piece.width) }}
+                    title={`${duration(piece.to - piece.from)} of waiting, drawn short`}
+                  />
+                ),
+            )}
+          </div>
+        </div>
+        <div className={style.all} style={{ height: visible.getTotalSize() }}>
+          <div className={style.lines} aria-hidden>
+            <div className={style.track}>
+              {marks.map((each) => (
+                <i key={each.at} style={{ left: percent(each.at) }} />
+              ))}
+            </div>
+          </div>
+          {shown.map((item) => {
+            const row = rows[item.index];
+            return (
+              row && (
+                <Row
+                  key={row.span.id}
+                  row={row}
+                  line={line}
+                  now={row.span.end === null ? now : 0}
+                  top={item.start}
+                  at={item.index}
+                  of={rows.length}
+                  chosen={item.index === chosen}
+                  choose={choose}
+                  fold={fold}
+                />
+              )
+            );
+          })}
+        </div>
+      </div>
+      <FaultTicks rows={rows} />
+    </div>
+  );
+}
+
+interface RowProps {
+  readonly row: RowOf;
+  readonly line: Timeline;
+  readonly now: number;
+  readonly top: number;
+  readonly at: number;
+  readonly of: number;
+  readonly chosen: boolean;
+  readonly choose: (id: string) => void;
+  readonly fold: (id: string, on: boolean) => void;
+}
+
+const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fold }: RowProps) {
+  const { span, depth, beneath, folded, failed } = row;
+  const start = Date.parse(span.start);
+  const end = endOf(span, now);
+  const left = place(line, start);
+  const width = place(line, end) - left;
+  return (
+    <div
+      id={`row-${at}`}
+      role="treeitem"
+      aria-level={depth + 1}
+      aria-posinset={at + 1}
+      aria-setsize={of}
+      aria-selected={chosen}
+      aria-expanded={beneath > 0 ? !folded : undefined}
+      className={style.row}
+      data-chosen={chosen || undefined}
+      style={{ transform: `translateY(${top}px)` }}
+      onClick={() => choose(span.id)}
+    >
+      <div className={style.name} style={{ paddingLeft: 10 + Math.min(depth, 12) * 14 }}>
+        {beneath > 0 ? (
+          <button
+            className={style.fold}
+            tabIndex={-1}
+            aria-label={folded ? `Unfold ${span.name}` : `Fold ${span.name}`}
+            onClick={(event) => {
+              event.stopPropagation();
+              fold(span.id, !folded);
+            }}
+          >
+            <Icon name={folded ? "chevron" : "down"} size={10} />
+          </button>
+        ) : (
+          <span className={style.fold} />
+        )}
+        <span className={`${style.kind} ${failed ? "tone-fail" : ""}`}>
+          <Icon name={KIND_ICONS[span.kind]} size={13} />
+        </span>
+        <span className={`${style.words} ${failed ? "tone-fail" : ""}`} data-kind={span.kind}>
+          {span.name}
+        </span>
+        <RiskChip risk={span.risk} />
+        <Mishap status={span.status} />
+        {folded && <span className={style.beneath}>{beneath}</span>}
+      </div>
+      <div className={style.cell}>
+        <div className={style.track}>
+          <span
+            className={style.bar}
+            data-kind={span.kind}
+            data-status={span.status}
+            style={{ left: percent(left), width: `max(3px, ${percent(width)})` }}
+          />
+        </div>
+      </div>
+      <div className={style.ms}>{duration(span.end === null ? end - start : span.ms)}</div>
+    </div>
+  );
+});
+
+function Mishap({ status }: { readonly status: string }) {
+  if (status === "denied") return <Chip tone="stop">denied</Chip>;
+  if (status === "unknown") return <Chip tone="wait">outcome unknown</Chip>;
+  return null;
+}
+
+/** Where in the whole list something went wrong, beside the scroll bar. */
+const FaultTicks = memo(function FaultTicks({ rows }: { readonly rows: readonly RowOf[] }) {
+  // More would run into one another; each tick stands for all faults of its part.
+  const PARTS = 200;
+  const parts = new Set<number>();
+  rows.forEach((row, at) => {
+    if (row.failed) parts.add(Math.floor((at / rows.length) * PARTS));
+  });
+  if (parts.size === 0 || rows.length < 25) return null;
+  return (
+    <div className={style.ticks} aria-hidden>
+      {[...parts].map((part) => (
+        <i key={part} style={{ top: `${(100 * part) / PARTS}%` }} />
+      ))}
+    </div>
+  );
+});
+
+function percent(part: number): string {
+  return `${(100 * part).toFixed(3)}%`;
+}

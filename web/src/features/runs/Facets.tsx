@@ -1,0 +1,100 @@
+/** What there is and how much of it: each line counts, and filters when it is pressed. */
+import type { ReactNode } from "react";
+import type { Facets as Counts, Status } from "../../api/shapes";
+import { State } from "../../ui/marks";
+import { count, STATUSES } from "../../ui/words";
+import { type Filters, toggled, without } from "./filters";
+import style from "./Facets.module.css";
+
+interface Props {
+  readonly facets: Counts | undefined;
+  readonly filters: Filters;
+  readonly show: (filters: Filters) => void;
+}
+
+export function Facets({ facets, filters, show }: Props) {
+  if (facets === undefined) return <aside className={style.panel} aria-label="Filters" />;
+  const statuses = STATUSES.filter((status) => (facets.status[status] ?? 0) > 0 || filters.status?.includes(status));
+  const agents = entriesOf(facets.agent, filters.agent);
+  const causes = entriesOf(facets.cause, filters.cause === undefined ? [] : [filters.cause]).slice(0, 12);
+  return (
+    <aside className={style.panel} aria-label="Filters">
+      <Section name="State">
+        {statuses.map((status: Status) => (
+          <Line
+            key={status}
+            on={filters.status?.includes(status) ?? false}
+            n={facets.status[status] ?? 0}
+            press={() => show(toggled(filters, "status", status))}
+          >
+            <State status={status} />
+          </Line>
+        ))}
+      </Section>
+      {agents.length > 0 && (
+        <Section name="Agent">
+          {agents.map(([agent, n]) => (
+            <Line
+              key={agent}
+              on={filters.agent?.includes(agent) ?? false}
+              n={n}
+              press={() => show(toggled(filters, "agent", agent))}
+            >
+              {agent}
+            </Line>
+          ))}
+        </Section>
+      )}
+      {causes.length > 0 && (
+        <Section name="Cause">
+          {causes.map(([cause, n]) => (
+            <Line
+              key={cause}
+              on={filters.cause === cause}
+              n={n}
+              press={() => show(filters.cause === cause ? without(filters, "cause") : { ...filters, cause })}
+            >
+              {cause}
+            </Line>
+          ))}
+        </Section>
+      )}
+    </aside>
+  );
+}
+
+function Section({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+  return (
+    <section className={style.section}>
+      <h2 className={style.name}>{name}</h2>
+      {children}
+    </section>
+  );
+}
+
+interface LineProps {
+  readonly on: boolean;
+  readonly n: number;
+  readonly press: () => void;
+  readonly children: ReactNode;
+}
+
+function Line({ on, n, press, children }: LineProps) {
+  return (
+    <button
+      className={style.line}
+      aria-pressed={on}
+      onClick={press}
+      title={typeof children === "string" ? children : undefined}
+    >
+      <span className={style.words}>{children}</span>
+      <span className={style.n}>{count(n)}</span>
+    </button>
+  );
+}
+
+/** Most frequent first; what is chosen stays in sight even when nothing of it is left. */
+function entriesOf(counts: Readonly<Record<string, number>>, chosen: readonly string[] = []): [string, number][] {
+  const all = { ...Object.fromEntries(chosen.map((name) => [name, 0])), ...counts };
+  return Object.entries(all).sort(([a, n], [b, m]) => m - n || a.localeCompare(b));
+}

@@ -1,0 +1,167 @@
+/** The dense list: thousands of rows, of which only those in sight exist. */
+import { Link, useNavigate } from "@tanstack/react-router";
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { memo, useEffect, useLayoutEffect, useRef, useState } from "react";
+import type { Run } from "../../api/shapes";
+import { useKeys } from "../../shell/keys";
+import { RiskChip, State } from "../../ui/marks";
+import { useNow } from "../../ui/now";
+import { ago, clock, duration, money, shortId, STANDINGS } from "../../ui/words";
+import style from "./RunRows.module.css";
+
+const ROW = 28;
+const COLUMNS = ["State", "Agent", "Release", "User", "What and why", "Steps", "Duration", "Cost", "Submitted", "Run"];
+
+interface Props {
+  readonly runs: readonly Run[];
+  readonly more: () => void;
+  readonly complete: boolean;
+}
+
+export function RunRows({ runs, more, complete }: Props) {
+  const scroller = useAnchored(runs);
+  const [chosen, setChosen] = useState<string | null>(null);
+  const navigate = useNavigate();
+  const now = useNow();
+  // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer re-renders this component itself
+  const rows = useVirtualizer({
+    count: runs.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => ROW,
+    getItemKey: (at) => runs[at]?.run_id ?? at,
+    overscan: 12,
+  });
+
+  const shown = rows.getVirtualItems();
+  const last = shown.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (!complete && last >= runs.length - 20) more();
+  }, [last, runs.length, complete, more]);
+
+  const move = (by: number): void => {
+    const from = runs.findIndex((run) => run.run_id === chosen);
+    const to = from === -1 ? 0 : Math.min(runs.length - 1, Math.max(0, from + by));
+    setChosen(runs[to]?.run_id ?? null);
+    rows.scrollToIndex(to);
+  };
+  const open = (): void => {
+    if (chosen !== null) void navigate({ to: "/runs/$run", params: { run: chosen } });
+  };
+  useKeys([
+    { keys: "j", words: "Next run", group: "Runs", act: () => move(1) },
+    { keys: "k", words: "Previous run", group: "Runs", act: () => move(-1) },
+    { keys: "ArrowDown", words: "Next run", group: "Runs", act: () => move(1) },
+    { keys: "ArrowUp", words: "Previous run", group: "Runs", act: () => move(-1) },
+    { keys: "Enter", words: "Open the run", group: "Runs", act: open },
+  ]);
+
+  return (
+    <div
+      ref={scroller}
+      className={style.scroller}
+      role="table"
+      aria-rowcount={complete ? runs.length + 1 : -1}
+      aria-label="Runs"
+    >
+      <div className={`${style.row} ${style.head}`} role="row">
+        {COLUMNS.map((name) => (
+          <div key={name} role="columnheader">
+            {name}
+          </div>
+        ))}
+      </div>
+      <div role="rowgroup" className={style.all} style={{ height: rows.getTotalSize() }}>
+        {shown.map((item) => {
+          const run = runs[item.index];
+          return (
+            run && (
+              <Row
+                key={item.key}
+                run={run}
+                at={item.index}
+                top={item.start}
+                chosen={run.run_id === chosen}
+                // Ended runs don't count on: their rows stay as they are while the clock moves.
+                now={STANDINGS[run.status].ended ? Math.floor(now / 60_000) * 60_000 : now}
+              />
+            )
+          );
+        })}
+      </div>
+      {!complete && <div className={style.more}>Loading older runs…</div>}
+    </div>
+  );
+}
+
+interface RowProps {
+  readonly run: Run;
+  readonly at: number;
+  readonly top: number;
+  readonly chosen: boolean;
+  readonly now: number;
+}
+
+const Row = memo(function Row({ run, at, top, chosen, now }: RowProps) {
+  const link = useRef<HTMLAnchorElement>(null);
+  useEffect(() => {
+    if (chosen) link.current?.focus({ preventScroll: true });
+  }, [chosen]);
+  const standing = STANDINGS[run.status];
+  const elapsed = standing.ended || run.started_at === null ? run.duration_ms : now - Date.parse(run.started_at);
+  const why = standing.ended ? run.why : run.current_step || run.why;
+  return (
+    <div
+      role="row"
+      aria-rowindex={at + 2}
+      className={style.row}
+      data-chosen={chosen || undefined}
+      style={{ transform: `translateY(${top}px)` }}
+    >
+      <div role="cell">
+        <State status={run.status} />
+      </div>
+      <div role="cell" className={style.agent}>
+        {run.agent}
+      </div>
+      <div role="cell" className={`mono ${style.dim}`}>
+        {run.release.slice(0, 8)}
+      </div>
+      <div role="cell">{run.user_id}</div>
+      <div role="cell" className={style.what}>
+        <Link ref={link} to="/runs/$run" params={{ run: run.run_id }} className={style.link}>
+          {run.title || "(no input)"}
+        </Link>
+        <RiskChip risk={run.risk_level} />
+        {why !== "" && run.status !== "succeeded" && <span className={style.why}>{why}</span>}
+      </div>
+      <div role="cell">{run.steps_used}</div>
+      <div role="cell" title={run.waiting_ms > 0 ? `${duration(run.waiting_ms)} of it waiting for people` : undefined}>
+        {run.status === "queued" ? "" : duration(elapsed)}
+      </div>
+      <div role="cell">
+        {run.cost_micro_usd === 0 ? <span className={style.dim}>–</span> : money(run.cost_micro_usd)}
+      </div>
+      <div role="cell" className={style.dim} title={clock(run.created_at, 0)}>
+        {ago(run.created_at, now)}
+      </div>
+      <div role="cell" className={`mono ${style.dim}`}>
+        {shortId(run.run_id)}
+      </div>
+    </div>
+  );
+});
+
+/** A scroller that keeps in place what one is reading while new runs arrive above it. */
+function useAnchored(runs: readonly Run[]): React.RefObject<HTMLDivElement | null> {
+  const scroller = useRef<HTMLDivElement>(null);
+  const first = useRef<string | undefined>(undefined);
+  useLayoutEffect(() => {
+    const box = scroller.current;
+    const before = first.current;
+    first.current = runs[0]?.run_id;
+    if (box === null || before === undefined || box.scrollTop < ROW) return;
+    const came = runs.findIndex((run) => run.run_id === before);
+    if (came > 0) box.scrollTop += came * ROW;
+  }, [runs]);
+  return scroller;
+}

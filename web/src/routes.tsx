@@ -1,0 +1,171 @@
+/** The pages and their addresses. What a page shows (filters, tab, selection) stands in its search, in plain words. */
+import type { QueryClient } from "@tanstack/react-query";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+  retainSearchParams,
+} from "@tanstack/react-router";
+import { actIn } from "./api/client";
+import { runsQuery, sessionQuery, traceQuery } from "./api/queries";
+import { filtersOf, searchOf } from "./features/runs/filters";
+import { Shell } from "./shell/Shell";
+import { Crash, NoPage } from "./shell/Wrong";
+
+interface Context {
+  readonly cache: QueryClient;
+}
+
+const root = createRootRouteWithContext<Context>()({
+  component: Outlet,
+  notFoundComponent: NoPage,
+  validateSearch: (search: Record<string, unknown>): { tenant?: string } =>
+    typeof search.tenant === "string" ? { tenant: search.tenant } : {},
+  search: { middlewares: [retainSearchParams(["tenant"])] },
+});
+
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: "/sign-in",
+  validateSearch: (search: Record<string, unknown>): { next?: string } => ownPath(search.next),
+  component: lazyRouteComponent(() => import("./features/sessions/SignIn")),
+});
+
+/** Everything that needs somebody to be signed in. */
+const inside = createRoute({
+  getParentRoute: () => root,
+  id: "inside",
+  beforeLoad: async ({ context, location, search }) => {
+    const session = await context.cache.query({ ...sessionQuery, staleTime: "static" });
+    if (session === null) throw redirect({ to: "/sign-in", search: ownPath(location.href) });
+    actIn(session.admin ? (search.tenant ?? null) : null);
+    return { session };
+  },
+  component: function Inside() {
+    return <Shell session={inside.useRouteContext().session} />;
+  },
+});
+
+const home = createRoute({
+  getParentRoute: () => inside,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ to: "/runs" });
+  },
+});
+
+const loadRuns = (): Promise<typeof import("./features/runs/RunsPage")> => import("./features/runs/RunsPage");
+const loadRun = (): Promise<typeof import("./features/run/RunPage")> => import("./features/run/RunPage");
+
+export interface RunsSearch {
+  status?: string;
+  agent?: string;
+  cause?: string;
+  user?: string;
+  release?: string;
+  thread?: string;
+  q?: string;
+  range?: string;
+  /** `cause`: runs under what they have in common. */
+  group?: "cause";
+}
+
+const runs = createRoute({
+  getParentRoute: () => inside,
+  path: "/runs",
+  validateSearch: (search: Record<string, unknown>): RunsSearch => ({
+    ...searchOf(filtersOf(search)),
+    ...(search.group === "cause" ? { group: "cause" as const } : {}),
+  }),
+  loaderDeps: ({ search }) => filtersOf({ ...search }),
+  loader: ({ context, deps }) => early(context.cache.infiniteQuery(runsQuery(deps))),
+  component: lazyRouteComponent(loadRuns),
+});
+
+export const TABS = ["waterfall", "conversation", "effects", "cost", "raw"] as const;
+export type Tab = (typeof TABS)[number];
+
+export interface RunSearch {
+  tab?: Tab;
+  /** Id of the span that is selected. */
+  span?: string;
+}
+
+const run = createRoute({
+  getParentRoute: () => inside,
+  path: "/runs/$run",
+  validateSearch: (search: Record<string, unknown>): RunSearch => ({
+    ...(TABS.includes(search.tab as Tab) ? { tab: search.tab as Tab } : {}),
+    ...(typeof search.span === "string" ? { span: search.span } : {}),
+  }),
+  loader: ({ context, params }) => early(context.cache.query(traceQuery(params.run))),
+  component: lazyRouteComponent(loadRun),
+});
+
+const agents = createRoute({
+  getParentRoute: () => inside,
+  path: "/agents",
+  component: lazyRouteComponent(() => import("./features/agents/AgentsPage")),
+});
+
+const keys = createRoute({
+  getParentRoute: () => inside,
+  path: "/keys",
+  component: lazyRouteComponent(() => import("./features/keys/KeysPage")),
+});
+
+const tree = root.addChildren([signIn, inside.addChildren([home, runs, run, agents, keys])]);
+
+/** Asked for before it is shown; what goes wrong is said where it is shown. */
+function early(question: Promise<unknown>): void {
+  question.catch(() => undefined);
+}
+
+/** A path of this console, to go on to after signing in; anything else, such as another site's address, is dropped. */
+function ownPath(next: unknown): { next?: string } {
+  return typeof next === "string" && /^\/(?![/\\])/.test(next) && next !== "/" ? { next } : {};
+}
+
+/** Search as people write it: `?status=failed&tab=cost`, no JSON. */
+function parseSearch(text: string): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams(text));
+}
+
+function stringifySearch(search: Record<string, unknown>): string {
+  const pairs = new URLSearchParams();
+  for (const [name, value] of Object.entries(search)) {
+    if (typeof value === "string" && value !== "") pairs.set(name, value);
+  }
+  const text = pairs.toString().replaceAll("%2C", ",").replaceAll("%3A", ":");
+  return text === "" ? "" : `?${text}`;
+}
+
+export function makeRouter(cache: QueryClient) {
+  return createRouter({
+    routeTree: tree,
+    context: { cache },
+    parseSearch,
+    stringifySearch,
+    defaultErrorComponent: Crash,
+    defaultPendingMs: 0,
+    defaultPendingMinMs: 0,
+    defaultPreload: "intent",
+    defaultPreloadStaleTime: 0,
+    scrollRestoration: false,
+  });
+}
+
+/** Fetch the code of the page that was asked for beside the session, not after it. */
+export function fetchEarly(path: string): void {
+  if (path === "/" || path === "/runs") void loadRuns();
+  else if (path.startsWith("/runs/")) void loadRun();
+}
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: ReturnType<typeof makeRouter>;
+  }
+}

@@ -1,0 +1,104 @@
+/** The frame around every page: where one is, who one is, and the way to anything. */
+import { ActionIcon, Tooltip, useMantineColorScheme } from "@mantine/core";
+import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { lazy, Suspense, useState } from "react";
+import type { Role, Session } from "../api/shapes";
+import { may } from "../features/sessions/rules";
+import { Icon, type IconName } from "../ui/Icon";
+import { Key } from "../ui/Empty";
+import { Account } from "./Account";
+import { type Binding, useKeys } from "./keys";
+import style from "./Shell.module.css";
+
+const Palette = lazy(() => import("./Palette"));
+const Help = lazy(() => import("./Help"));
+
+export interface Place {
+  readonly to: "/runs" | "/agents" | "/keys";
+  readonly word: string;
+  readonly icon: IconName;
+  readonly key: string;
+  /** Who finds something there; everybody where it is left out. */
+  readonly roles?: readonly Role[];
+}
+
+/** Only what exists. */
+const PLACES: readonly Place[] = [
+  { to: "/runs", word: "Runs", icon: "runs", key: "r" },
+  { to: "/agents", word: "Agents", icon: "agents", key: "a" },
+  { to: "/keys", word: "Keys", icon: "keys", key: "k", roles: ["owner", "auditor"] },
+];
+
+export function placesOf(session: Session): readonly Place[] {
+  return PLACES.filter((place) => place.roles === undefined || may(session, ...place.roles));
+}
+
+type Open = "palette" | "help" | null;
+
+export function Shell({ session }: { readonly session: Session }) {
+  const [open, setOpen] = useState<Open>(null);
+  const navigate = useNavigate();
+  const places = placesOf(session);
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const dark = colorScheme === "dark" || (colorScheme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  const turn = (): void => setColorScheme(dark ? "light" : "dark");
+
+  useKeys([
+    { keys: "mod+k", words: "Find a run, an agent or a page", group: "Everywhere", act: () => setOpen("palette") },
+    { keys: "?", words: "This help", group: "Everywhere", act: () => setOpen("help") },
+    { keys: "g d", words: "Light or dark", group: "Everywhere", act: turn },
+    ...places.map((place): Binding => ({
+      keys: `g ${place.key}`,
+      words: `Go to ${place.word}`,
+      group: "Everywhere",
+      act: () => void navigate({ to: place.to }),
+    })),
+  ]);
+
+  return (
+    <div className={style.shell}>
+      <a className={style.skip} href="#main">
+        Skip to the content
+      </a>
+      <header className={style.header}>
+        <Link to="/runs" className={style.brand} aria-label="Quarterdeck, to the runs">
+          <Icon name="brand" size={18} />
+          <span className={style.brandWord}>Quarterdeck</span>
+        </Link>
+        <button className={style.find} onClick={() => setOpen("palette")} aria-label="Find anything">
+          <Icon name="search" />
+          <span className={style.findWord}>Find a run, an agent, a page</span>
+          <Key>⌘K</Key>
+        </button>
+        <div className={style.tools}>
+          <Tooltip label="Keyboard">
+            <ActionIcon aria-label="Keyboard help" onClick={() => setOpen("help")}>
+              <Icon name="help" size={16} />
+            </ActionIcon>
+          </Tooltip>
+          <Tooltip label={dark ? "Light" : "Dark"}>
+            <ActionIcon aria-label={dark ? "Use light colours" : "Use dark colours"} onClick={turn}>
+              <Icon name={dark ? "sun" : "moon"} size={16} />
+            </ActionIcon>
+          </Tooltip>
+          <Account session={session} />
+        </div>
+      </header>
+      <nav className={style.nav} aria-label="Pages">
+        {places.map((place) => (
+          <Link key={place.to} to={place.to} className={style.place} activeProps={{ "data-here": true }}>
+            <Icon name={place.icon} size={15} />
+            <span className={style.placeWord}>{place.word}</span>
+          </Link>
+        ))}
+      </nav>
+      <main id="main" className={style.main} tabIndex={-1}>
+        <Outlet />
+      </main>
+      <Suspense fallback={null}>
+        {open === "palette" && <Palette places={places} close={() => setOpen(null)} />}
+        {open === "help" && <Help close={() => setOpen(null)} />}
+      </Suspense>
+    </div>
+  );
+}

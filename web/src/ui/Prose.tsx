@@ -1,0 +1,37 @@
+/** Text that others wrote. Never markup: no HTML, no images, no links of its own. */
+import { useState } from "react";
+import { beginning, reveal } from "./prose";
+import style from "./ui.module.css";
+
+interface Props {
+  readonly text: string;
+  /** Lines that are shown before one asks for the rest. */
+  readonly lines?: number;
+  readonly mono?: boolean;
+}
+
+export function Prose({ text, lines = 40, mono = false }: Props) {
+  const [whole, setWhole] = useState(false);
+  const start = beginning(text, lines, lines * 160);
+  const shown = whole ? text : start.text;
+  return (
+    <>
+      <div className={`${style.prose} ${mono ? "mono" : ""}`}>
+        {reveal(shown).map((piece, at) =>
+          piece.hidden ? (
+            <span key={at} className={style.hidden} title="A character that can't be seen stands here">
+              {piece.text}
+            </span>
+          ) : (
+            piece.text
+          ),
+        )}
+      </div>
+      {start.more > 0 && (
+        <button className={style.more} onClick={() => setWhole(!whole)} aria-expanded={whole}>
+          {whole ? "Show less" : start.more > 1 ? `Show ${start.more} more lines` : "Show all"}
+        </button>
+      )}
+    </>
+  );
+}
