@@ -47,6 +47,9 @@ class Settings(BaseSettings):
 
     tool_host_idle: float = Field(default=300.0, ge=1.0)
     tool_host_memory: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
+    tool_host_uid: int = Field(
+        default=61200, ge=0, description="First of 4,000 user ids for tool hosts where started as root; 0 = root's own."
+    )
     allow_private_targets: bool = Field(default=False, description="Let outbound calls reach private addresses (dev).")
     allowed_targets: str = Field(
         default="", description="Inner host:port pairs that outbound calls may reach all the same, comma-separated."

@@ -21,13 +21,13 @@ from quarterdeck.core.text import shorten, storable
 from quarterdeck.gates.outcomes import Outcome, Results
 from quarterdeck.gates.records import ALLOW, Check, Ruling, Verdict, deny
 from quarterdeck.gates.rules import decide
-from quarterdeck.gates.schemas import ArgumentSchema
 from quarterdeck.models.records import ToolOffer
 from quarterdeck.releases.records import Release, ToolGrant
 from quarterdeck.runs.events import Decision, ToolCalled, ToolDenied
 from quarterdeck.runs.messages import Call, Text
 from quarterdeck.runs.records import Effect, Repeat
 from quarterdeck.tools.records import Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
+from quarterdeck.tools.schemas import Schema
 
 BEGIN_WITHIN = 10.0
 """Seconds after its intent within which a call may begin, at least; a longer time-out allows later tries."""
@@ -154,18 +154,18 @@ class Granted:
 
     def __init__(self, release: Release) -> None:
         self._grants: Mapping[str, ToolGrant] = {tool.name: tool for tool in release.tools}
-        self._compiled: dict[str, ArgumentSchema] = {}
+        self._compiled: dict[str, Schema] = {}
         self.offers = tuple(ToolOffer(tool.name, tool.description, tool.parameters) for tool in release.tools)
 
     def grant(self, name: str) -> ToolGrant | None:
         """The grant of that name."""
         return self._grants.get(name)
 
-    def schema_of(self, name: str) -> ArgumentSchema:
+    def schema_of(self, name: str) -> Schema:
         """The compiled schema of a granted tool."""
         compiled = self._compiled.get(name)
         if compiled is None:
-            compiled = self._compiled[name] = ArgumentSchema(self._grants[name].parameters)
+            compiled = self._compiled[name] = Schema(self._grants[name].parameters)
         return compiled
 
 

@@ -84,10 +84,21 @@ class CallResult(msgspec.Struct, frozen=True, rename="camel"):
     """A tool's answer. `result_type` other than `complete` asks for something that this client does not give."""
 
     content: tuple[Block, ...] | None = ()
-    structured_content: msgspec.Raw | None = None
+    structured_content: msgspec.Raw = msgspec.Raw()
     is_error: bool | None = False
     result_type: str | None = "complete"
     meta: dict[str, Any] | None = msgspec.field(default=None, name="_meta")
+
+    @property
+    def structured(self) -> bytes:
+        """The structured part's JSON; empty where there is none."""
+        raw = bytes(self.structured_content)
+        return b"" if raw == b"null" else raw
+
+
+def without_meta(result: CallResult) -> CallResult:
+    """The same answer without what its server said beside it."""
+    return msgspec.structs.replace(result, meta=None)
 
 
 class Listed(msgspec.Struct, frozen=True, rename="camel"):

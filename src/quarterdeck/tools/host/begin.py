@@ -34,16 +34,16 @@ class Unloadable(Exception):
 def main() -> None:
     """Confine this process, say what is in force, and go on as what the plan says."""
     plan: Plan = json.loads(sys.argv[1])  # noqa: TID251  # only the standard library is there in front of a command
-    in_force = confine(
-        parent=plan["parent"], uid=plan["uid"], scratch=plan["scratch"], needs=plan["needs"], limits=plan["limits"]
-    )
-    if plan["command"]:
-        _say({"quarterdeck": "confined", "in_force": in_force})
-        _become_command(plan["command"])
-    if stay_undumpable():
-        in_force.append("undumpable")
-    _say({"quarterdeck": "confined", "in_force": in_force})
     try:
+        in_force = confine(
+            parent=plan["parent"], uid=plan["uid"], scratch=plan["scratch"], needs=plan["needs"], limits=plan["limits"]
+        )
+        if plan["command"]:
+            _say({"quarterdeck": "confined", "in_force": in_force})
+            os.execvp(plan["command"][0], plan["command"])  # noqa: S606  # no shell is wanted
+        if stay_undumpable():
+            in_force.append("undumpable")
+        _say({"quarterdeck": "confined", "in_force": in_force})
         _serve(plan)
     except Exception as fault:
         _say({"quarterdeck": "failed", "why": f"{type(fault).__name__}: {fault}"})
@@ -85,14 +85,6 @@ def load(folder: Path, named: str, fallback: Sequence[str] = ()) -> ModuleType:
     sys.modules[dotted] = module
     spec.loader.exec_module(module)
     return module
-
-
-def _become_command(command: Sequence[str]) -> None:
-    try:
-        os.execvp(command[0], list(command))  # noqa: S606  # no shell is wanted
-    except OSError as fault:
-        _say({"quarterdeck": "failed", "why": f"{command[0]}: {fault.strerror}"})
-        raise SystemExit(3) from fault
 
 
 def _say(words: Mapping[str, object]) -> None:

@@ -16,6 +16,7 @@ from quarterdeck.tools.host.mounts import make_reachable, unreachable
 
 _SET_PDEATHSIG, _SET_DUMPABLE, _CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_PRIVS = 1, 4, 24, 36, 38
 _CAPABILITIES = 64
+_CAPSET_VERSION = 0x20080522
 _LINUX = sys.platform == "linux"
 
 
@@ -64,28 +65,35 @@ def _become(uid: int, scratch: str, needs: Sequence[str]) -> list[str]:
     """Another user where that one can read what it needs, else the same one without capabilities."""
     hidden = unreachable(needs)
     if hidden and not make_reachable(needs, hidden):
-        return ["own_uid_without_capabilities"] if _drop_capabilities() else []
+        return _without_capabilities()
     try:
         os.chown(scratch, uid, uid)
-        _drop_capabilities()
+        _empty_bounding_set()
         os.setgroups([])
         os.setresgid(uid, uid, uid)
-        os.setresuid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)  # with which all capabilities are gone
     except OSError:
+        # In a container whose users are mapped, that one may not exist.
         if os.geteuid() != 0:
             raise
+        os.setresgid(0, 0, 0)
         os.chown(scratch, 0, 0)
-        return ["own_uid"]
+        return _without_capabilities()
     # Only now: the limit counts all processes of the user, and would have counted the worker's.
     return [f"uid={uid}", _limit("nproc", 256), *(["private_mounts"] if hidden else [])]
 
 
-def _drop_capabilities() -> bool:
-    """No capability is left to this process, nor to anything that it executes."""
-    dropped = [_prctl(_CAPBSET_DROP, capability) for capability in range(_CAPABILITIES)]
-    if not any(dropped):
-        return False
-    return _libc is not None and _libc.capset(_CapHeader(0x20080522, 0), (_CapSet * 2)()) == 0
+def _without_capabilities() -> list[str]:
+    """The same user with no more rights than any other: it still owns what it owns, and that is said."""
+    _empty_bounding_set()
+    cleared = _libc is not None and _libc.capset(ctypes.byref(_CapHeader(_CAPSET_VERSION, 0)), (_CapSet * 2)()) == 0
+    return ["own_uid_without_capabilities" if cleared else "own_uid"]
+
+
+def _empty_bounding_set() -> None:
+    """Nothing that is executed from here on can gain a capability."""
+    for capability in range(_CAPABILITIES):
+        _prctl(_CAPBSET_DROP, capability)
 
 
 class _CapHeader(ctypes.Structure):

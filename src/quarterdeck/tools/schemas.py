@@ -1,4 +1,4 @@
-"""A tool's argument schema, compiled once; what does not fit is said in words that a model can act on."""
+"""A JSON Schema of somebody else's, compiled once; what does not fit is said in words that a model can act on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
@@ -12,7 +12,7 @@ _MOST = 8
 _LONGEST = 300
 
 
-class ArgumentSchema:
+class Schema:
     """One compiled schema. Raises `jsonschema_rs.ValidationError` where it is not a valid schema itself.
 
     It never fetches what a `$ref` points to, and its patterns match in linear time: schemas come from others.
@@ -24,11 +24,11 @@ class ArgumentSchema:
             dict(schema), offline=True, pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)
         )
 
-    def problems(self, arguments: JsonObject) -> tuple[str, ...]:
+    def problems(self, value: Json) -> tuple[str, ...]:
         """What does not fit, each with its place, what is wrong and what is allowed. Empty = it fits."""
-        if self._validator.is_valid(arguments):
+        if self._validator.is_valid(value):
             return ()
-        errors = list(self._validator.iter_errors(arguments))
+        errors = list(self._validator.iter_errors(value))
         told = [self._tell(error) for error in errors[:_MOST]]
         if len(errors) > _MOST:
             told.append(f"and {len(errors) - _MOST} more")
@@ -55,7 +55,7 @@ class ArgumentSchema:
 
 def _place(path: Iterable[str | int]) -> str:
     written = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
-    return written.removeprefix(".") or "arguments"
+    return written.removeprefix(".") or "at the top"
 
 
 def _allowed(keyword: str, schema: Json) -> str:

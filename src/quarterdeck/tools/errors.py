@@ -1,0 +1,26 @@
+"""What can go wrong before a tool is called."""
+
+from quarterdeck.core.errors import Error
+from quarterdeck.mcp.records import NotSent
+
+
+class ToolsUnprepared(Error):
+    """The release's tools could not be made ready on this machine."""
+
+    code, status = "tools.unprepared", 500
+
+
+class ServerUnavailable(Error):
+    """The tool server could not be started or reached."""
+
+    code, status = "tools.unavailable", 503
+
+    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class TooLate(NotSent):
+    """The call may not begin any more."""
+
+    code = "tools.too_late"

@@ -1,0 +1,123 @@
+"""Finding and ending everything that a tool host has started, also what tried to get away.
+
+Standard library and /proc only: the warden uses it too. Where there is no /proc, the process group is all there is.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+MARK = "QUARTERDECK_HOST"
+"""Every process that a host starts carries the host's token in this variable."""
+_ROUNDS = 20
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def end_group(pid: int) -> None:
+    """Kill a host and its process group, at once. Does nothing where they are gone."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def end_all(pid: int, token: str) -> int:
+    """Kill a host, all below it and all that carry its token, until none is left; how many were beyond its group.
+
+    The host is stopped first: as the nearest subreaper it keeps its descendants in sight for as long as it lives.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, signal.SIGSTOP)
+    killed: set[int] = set()
+    for _ in range(_ROUNDS):
+        found = _kill(descendants(pid))
+        killed |= found
+        if not found:
+            break
+    end_group(pid)
+    for _ in range(_ROUNDS):
+        found = _kill(marked(token))
+        killed |= found
+        if not found:
+            break
+        time.sleep(0.005)
+    return len(killed)
+
+
+def descendants(pid: int) -> set[int]:
+    """All living processes below one."""
+    return below(pid, children())
+
+
+def children() -> dict[int, list[int]]:
+    """Every process's living children, in one pass over /proc; a subreaper has those that it inherited."""
+    found: dict[int, list[int]] = {}
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            if name.isdigit():
+                state, parent = _state_and_parent(name)
+                if state not in {"Z", "X"}:
+                    found.setdefault(parent, []).append(int(name))
+    return found
+
+
+def below(pid: int, tree: Mapping[int, Sequence[int]]) -> set[int]:
+    """The processes below one in a tree that was read before."""
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        fresh = [child for child in tree.get(waiting.pop(), ()) if child not in found]
+        found.update(fresh)
+        waiting += fresh
+    return found
+
+
+def marked(token: str) -> set[int]:
+    """Processes that carry a host's token and are not this one."""
+    wanted = f"{MARK}={token}".encode()
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for name in os.listdir("/proc"):
+            if (
+                name.isdigit()
+                and int(name) != os.getpid()
+                and _carries(name, wanted)
+                and _state_and_parent(name)[0] not in {"Z", "X"}
+            ):
+                found.add(int(name))
+    return found
+
+
+def resident(pid: int) -> int:
+    """Bytes of memory that one process holds just now; 0 where that can't be seen."""
+    try:
+        with open(f"/proc/{pid}/statm") as pages:
+            return int(pages.read().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _carries(name: str, wanted: bytes) -> bool:
+    try:
+        with open(f"/proc/{name}/environ", "rb") as environ:
+            return wanted in environ.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _state_and_parent(name: str) -> tuple[str, int]:
+    try:
+        with open(f"/proc/{name}/stat", "rb") as stat:
+            state, parent = stat.read().rpartition(b")")[2].split()[:2]
+            return state.decode(), int(parent)
+    except (OSError, ValueError):
+        return "X", 0
+
+
+def _kill(pids: Iterable[int]) -> set[int]:
+    killed: set[int] = set()
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+    return killed

@@ -1,0 +1,124 @@
+"""A remote tool server over streamable HTTP: one conversation with it, kept and renewed."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+
+from quarterdeck.core.errors import Error
+from quarterdeck.core.json import Json, JsonObject, encode
+from quarterdeck.mcp import wire
+from quarterdeck.mcp.http import HttpPeer
+from quarterdeck.mcp.records import Exchange, McpFault, NotSent, Progress, Unreachable
+from quarterdeck.mcp.session import Session, open_session
+from quarterdeck.net.client import Outbound
+from quarterdeck.tools.errors import ServerUnavailable, TooLate
+
+CONNECT_WITHIN = 20.0
+LISTING_LIVES = 300.0
+"""Seconds after which a remote server is asked again what it offers: it may change without our knowing."""
+
+
+class RemoteServer:
+    """One principal's connection to one server. Its calls fail one by one; none takes another with it."""
+
+    own = False
+
+    def __init__(self, name: str, outbound: Outbound, url: str, headers: Mapping[str, str] | None) -> None:
+        self.name = name
+        self.state = "starting"
+        self.calls = self.in_flight = 0
+        self.listed: Mapping[str, wire.Listed] = {}
+        self._outbound, self._url, self._headers = outbound, url, headers
+        self._loop = asyncio.get_running_loop()
+        self.last_used = self._listed_at = self._loop.time()
+        self._peer = HttpPeer(outbound, url, headers)
+        self._session: Session | None = None
+        self._mirrored: dict[str, dict[tuple[str, ...], str]] = {}
+
+    async def start(self) -> None:
+        """Agree on a revision and learn what tools there are. Raises ServerUnavailable."""
+        try:
+            self._session = await open_session(self._peer, CONNECT_WITHIN)
+            async with asyncio.timeout(CONNECT_WITHIN):
+                self._take(await self._session.tools())
+        except (McpFault, TimeoutError) as fault:
+            self.state = "ended"
+            await self._peer.close()
+            later = fault.retry_after if isinstance(fault, Unreachable) else None
+            told = fault.detail if isinstance(fault, Error) else "It did not list its tools in time."
+            raise ServerUnavailable(
+                f"The tool server `{self.name}` can't be used: {told}", retry_after=later
+            ) from fault
+        self._listed_at = self._loop.time()
+        self.state = "ready"
+
+    async def refresh(self) -> None:
+        """Ask anew what it offers, where that was last asked long ago. What it does not answer changes nothing."""
+        if self._session is None or self._loop.time() - self._listed_at < LISTING_LIVES:
+            return
+        self._listed_at = self._loop.time()
+        with contextlib.suppress(McpFault, TimeoutError):
+            async with asyncio.timeout(CONNECT_WITHIN):
+                self._take(await self._session.tools())
+
+    async def call(
+        self,
+        tool: str,
+        arguments: JsonObject,
+        meta: Mapping[str, Json],
+        late: Callable[[], bool],
+        progress: Progress | None,
+    ) -> Exchange:
+        """Send a call. `late` is asked just before. Raises NotSent."""
+        if self.state != "ready" or self._session is None:
+            raise NotSent(f"The connection to the tool server `{self.name}` has ended.")
+        if late():
+            raise TooLate
+        headers = self._argument_headers(tool, arguments)
+        exchange = self._session.call(tool, arguments, meta, headers=headers, progress=progress)
+        self.calls += 1
+        self.in_flight += 1
+        exchange.answer.add_done_callback(self._answered)
+        return exchange
+
+    def idle_since(self) -> float:
+        """The loop's time since when nothing is in flight; infinity while something is."""
+        return self.last_used if self.in_flight == 0 else float("inf")
+
+    def stuck(self) -> None:
+        """A call that did not answer a cancellation harms no other here."""
+
+    async def close(self) -> None:
+        """Close its streams and its session."""
+        self.state = "ended"
+        await self._peer.close()
+
+    def _answered(self, answer: asyncio.Future[bytes]) -> None:
+        self.in_flight -= 1
+        self.last_used = self._loop.time()
+        fault = None if answer.cancelled() else answer.exception()
+        if isinstance(fault, Unreachable) and fault.http_status == 404:
+            # It has forgotten our session: the next call begins a new one.
+            self.state = "ended"
+
+    def _take(self, tools: Iterable[wire.Listed]) -> None:
+        self.listed = {tool.name: tool for tool in tools}
+        self._mirrored = {name: found for name, tool in self.listed.items() if (found := _mirrored(tool))}
+
+    def _argument_headers(self, tool: str, arguments: JsonObject) -> dict[str, str]:
+        mirrored = self._mirrored.get(tool)
+        if not mirrored:
+            return {}
+        from mcp.shared.inbound import mcp_param_headers
+
+        return mcp_param_headers(mirrored, arguments)
+
+
+def _mirrored(tool: wire.Listed) -> dict[tuple[str, ...], str]:
+    """Arguments that the server wants to see in headers as well, by `x-mcp-header` in its schema."""
+    if tool.input_schema is None or b"x-mcp-header" not in encode(tool.input_schema):
+        return {}
+    # Half a second to import, and rarely needed.
+    from mcp.shared.inbound import find_invalid_x_mcp_header, x_mcp_header_map
+
+    return {} if find_invalid_x_mcp_header(tool.input_schema) else x_mcp_header_map(tool.input_schema)
