@@ -1,0 +1,98 @@
+"""The worker process put together: engine, loop, gates, and the jobs that every worker does."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from functools import partial
+
+import uvloop
+
+from quarterdeck.blobs.service import Blobs
+from quarterdeck.core import log as logs
+from quarterdeck.core.clock import SystemClock
+from quarterdeck.core.errors import Unavailable
+from quarterdeck.core.settings import Settings
+from quarterdeck.db.checks import refuse_unmigrated, refuse_unsafe
+from quarterdeck.db.pool import Database
+from quarterdeck.db.records import Urls
+from quarterdeck.db.urls import urls_of
+from quarterdeck.db.wakes import WATCH, Wakes
+from quarterdeck.gates.model import ModelGate
+from quarterdeck.gates.tool import ToolGate
+from quarterdeck.loop.attempt import Surroundings
+from quarterdeck.models.service import Models
+from quarterdeck.net.client import Outbound
+from quarterdeck.providers.service import Providers
+from quarterdeck.releases.service import Releases
+from quarterdeck.tools.service import Tools
+from quarterdeck.webhooks.job import deliver_loop
+from quarterdeck.worker.post import Post
+from quarterdeck.worker.stock import Stock
+from quarterdeck.worker.watched import Watched
+
+_log = logs.get(__name__)
+
+
+def run(settings: Settings, urls: Urls | None = None) -> None:
+    """Execute runs until SIGTERM or SIGINT, then drain. Raises what starting raises."""
+    logs.configure(settings.log_level, json=settings.log_json)
+    uvloop.run(work(settings, urls or urls_of(settings)))
+
+
+async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None) -> None:
+    """The same, in a running loop. `stop` set ends it; without one, signals do."""
+    ending = stop or _stopped_by_signals()
+    async with AsyncExitStack() as stack:
+        database = await Database.open(urls, size=settings.pool_size)
+        stack.push_async_callback(database.close)
+        await refuse_unsafe(database)
+        await refuse_unmigrated(database)
+        wakes = Wakes(urls.listen)
+        stack.push_async_callback(wakes.close)
+        await wakes.start()
+        outbound = await stack.enter_async_context(Outbound.of(settings))
+        blobs = Blobs.of(settings)
+        stock = Stock(database, Releases(blobs), blobs)
+        clock = SystemClock()
+        models = Models(Providers.of(database, settings), stock.recordings)
+        await models.start()
+        stack.push_async_callback(models.close)
+        tools = Tools(settings, clock, files=stock.files, keep=stock.keep, outbound=outbound)
+        stack.push_async_callback(tools.close)
+        watched = Watched()
+        wakes.listen(WATCH, watched.heard)
+        around = Surroundings(
+            db=database,
+            wakes=wakes,
+            clock=clock,
+            models=ModelGate(models),
+            tools=ToolGate(tools, stock.keep, clock),
+            read_blobs=stock.texts,
+            watched=watched.__contains__,
+            max_attempts=settings.max_attempts,
+        )
+        webhooks = asyncio.create_task(
+            deliver_loop(database, outbound, clock, ending, key=settings.derive("webhooks")), name="webhooks"
+        )
+        await _stand(Post(settings, urls, around, wakes, partial(stock.ready, tools)), ending)
+        await webhooks
+        _log.info("worker.ended")
+
+
+async def _stand(post: Post, stop: asyncio.Event) -> None:
+    """One post after the other, until told to stop; a database that is away is waited for."""
+    while not stop.is_set():
+        try:
+            if not await post.serve(stop):
+                return
+        except Unavailable as error:
+            _log.warning("worker.waits_for_database", error=error.code)
+            await asyncio.sleep(0.5)
+
+
+def _stopped_by_signals() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
