@@ -17,6 +17,8 @@ from pathlib import Path
 from quarterdeck.core.ids import token
 from quarterdeck.core.json import decode_object, encode_text
 from quarterdeck.core.log import get
+from quarterdeck.releases.records import ToolServer
+from quarterdeck.tools.environments import interpreter_of
 from quarterdeck.tools.host.begin import Plan
 from quarterdeck.tools.host.confine import stay_undumpable
 from quarterdeck.tools.host.processes import MARK, end_all, end_group
@@ -46,6 +48,18 @@ class Launch:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     interpreter: Path = field(default_factory=lambda: Path(sys.executable))
     uid: int = 0
+
+
+def launch_of(spec: ToolServer, folder: Path, root: Path, *, memory: int, uid: int) -> Launch:
+    """How a local server of a release is started."""
+    environment = dict(spec.environment or {})
+    if spec.kind == "stdio":
+        return Launch(spec.name, folder, memory, command=spec.command, environment=environment, uid=uid)
+    launch = Launch(spec.name, folder, memory, module=spec.module, environment=environment, uid=uid)
+    if not spec.lock_digest:
+        return launch
+    interpreter = interpreter_of(root, spec.lock_digest)
+    return Launch(spec.name, folder, memory, spec.module, environment=environment, interpreter=interpreter, uid=uid)
 
 
 class HostProcess:

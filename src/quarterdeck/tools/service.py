@@ -19,7 +19,7 @@ from quarterdeck.releases.records import Release, ToolGrant, ToolServer
 from quarterdeck.tools import environments, folders
 from quarterdeck.tools.content import outcome_of
 from quarterdeck.tools.errors import ServerUnavailable, ToolsUnprepared
-from quarterdeck.tools.launch import Launch, uid_for
+from quarterdeck.tools.launch import Launch, launch_of, uid_for
 from quarterdeck.tools.local import LocalServer
 from quarterdeck.tools.pool import Key, Pool, Server
 from quarterdeck.tools.records import (
@@ -262,18 +262,6 @@ class Tools:
 
 class _CancelledBefore(Exception):
     """Cancelled while its server was starting."""
-
-
-def launch_of(spec: ToolServer, folder: Path, root: Path, *, memory: int, uid: int) -> Launch:
-    """How a local server of a release is started."""
-    environment = dict(spec.environment or {})
-    if spec.kind == "stdio":
-        return Launch(spec.name, folder, memory, command=spec.command, environment=environment, uid=uid)
-    launch = Launch(spec.name, folder, memory, module=spec.module, environment=environment, uid=uid)
-    if not spec.lock_digest:
-        return launch
-    interpreter = environments.interpreter_of(root, spec.lock_digest)
-    return Launch(spec.name, folder, memory, spec.module, environment=environment, interpreter=interpreter, uid=uid)
 
 
 async def _after_grace(server: Server, exchange: Exchange) -> None:
