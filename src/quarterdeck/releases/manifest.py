@@ -146,11 +146,11 @@ def as_doubles(value: Json) -> Json:
     return value
 
 
-def schemas_of(manifest: Manifest) -> Iterator[tuple[str, ObjectSchema]]:
-    """Every JSON Schema in a manifest, with its place."""
+def schemas_of(manifest: Manifest) -> Iterator[tuple[str, ObjectSchema, bool]]:
+    """Every JSON Schema in a manifest, with its place and whether it has to describe an object."""
     for at, tool in enumerate(manifest.tools):
-        yield f"tools[{at}].parameters", tool.parameters
+        yield f"tools[{at}].parameters", tool.parameters, True
         if tool.output_schema is not None:
-            yield f"tools[{at}].output_schema", tool.output_schema
+            yield f"tools[{at}].output_schema", tool.output_schema, False
     if manifest.output_schema is not None:
-        yield "output_schema", manifest.output_schema
+        yield "output_schema", manifest.output_schema, True

@@ -173,8 +173,8 @@ def _judge_tools(manifest: Manifest) -> Iterator[Fault]:
 
 
 def _judge_schemas(manifest: Manifest) -> Iterator[Fault]:
-    for place, schema in schemas_of(manifest):
-        fault = schema_fault(schema)
+    for place, schema, of_object in schemas_of(manifest):
+        fault = schema_fault(schema, of_object=of_object)
         if fault is not None:
             yield Fault(f"manifest.{place}", fault, "correct the schema")
 

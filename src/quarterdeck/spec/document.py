@@ -97,7 +97,8 @@ class _Builder:
 
     def _node(self, token: Token) -> None:
         if token.tag is not None:
-            raise _wrong(token.place, f"tags such as `{shorten(token.tag, 60)}` are not accepted", "remove the tag")
+            tag = shorten(token.tag.replace("tag:yaml.org,2002:", "!!"), 60)
+            raise _wrong(token.place, f"tags such as `{tag}` are not accepted", "remove the tag")
         parent = self._open[-1] if self._open else None
         if parent is not None and isinstance(parent.value, dict) and parent.pending is None:
             self._key(parent, token)

@@ -88,3 +88,8 @@ OutputTokens = Annotated[int, Field(ge=1, le=1_000_000)]
 def is_label(text: str) -> bool:
     """Whether a text may be a release's label: a short name that can't be mistaken for the beginning of an id."""
     return re.fullmatch(LABEL, text) is not None and _LOOKS_LIKE_AN_ID.fullmatch(text) is None
+
+
+def is_tool_name(text: str) -> bool:
+    """Whether models can be offered a tool of this name."""
+    return re.fullmatch(TOOL_NAME, text) is not None

@@ -1,0 +1,157 @@
+"""From an agent's folder to a release: asks the tool servers what they offer, and joins it with what the author grants.
+
+Deterministic: the order of entries in `agent.yaml` does not count, text has LF line ends, code is taken byte for byte.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from quarterdeck.core.ids import ReleaseId
+from quarterdeck.core.json import Json, JsonObject
+from quarterdeck.releases.grants import Grant, grants_of
+from quarterdeck.releases.manifest import SCHEMA_VERSION, Manifest, as_doubles, digest_of, id_of
+from quarterdeck.releases.records import BEHAVIOUR_VERSION, Extract, ToolSchema, ToolServer
+from quarterdeck.spec import values
+from quarterdeck.spec.agent import FILE, AgentSection, ServerSection
+from quarterdeck.spec.findings import AgentInvalid, Finding, Place
+from quarterdeck.spec.prompts import declaration_of
+from quarterdeck.spec.reading import AgentFolder
+from quarterdeck.spec.sources import name_of
+
+_NO_TOOLS: Mapping[str, Sequence[ToolSchema]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A release as it was built and not yet registered. `files` are all that go with it, recordings included.
+
+    `grants` are the tools with what their servers hinted at: for the author to read, no part of the release.
+    """
+
+    manifest: JsonObject
+    id: ReleaseId
+    files: Mapping[str, bytes]
+    grants: tuple[Grant, ...]
+    warnings: tuple[Finding, ...]
+
+
+async def build(folder: AgentFolder, extract: Extract) -> Draft:
+    """The release that a folder makes. Reads nothing but what `folder` holds; `extract` starts the tool servers.
+
+    Raises AgentInvalid where what the servers offer does not fit what `agent.yaml` says, and whatever `extract` raises.
+    """
+    servers = servers_of(folder)
+    offered = await extract(list(servers.values()), folder.files) if servers else _NO_TOOLS
+    found: list[Finding] = []
+    grants: list[Grant] = []
+    for at, server in servers.items():
+        section = folder.agent.tools[at]
+        for result in grants_of(folder.document, at, section, server.name, offered.get(server.name, ())):
+            if isinstance(result, Finding):
+                found.append(result)
+            else:
+                grants.append(result)
+    found += _twins(grants)
+    if any(not finding.warning for finding in found):
+        raise AgentInvalid([*found, *folder.warnings])
+    manifest = _manifest(folder, list(servers.values()), grants)
+    return Draft(
+        manifest=manifest,
+        id=id_of(manifest),
+        files={**folder.files, **folder.recordings},
+        grants=tuple(sorted(grants, key=lambda grant: grant.name)),
+        warnings=(*folder.warnings, *found),
+    )
+
+
+def servers_of(folder: AgentFolder) -> dict[int, ToolServer]:
+    """The tool servers of an agent, by their position in `agent.yaml`."""
+    lock = folder.agent.requirements
+    lock_digest = digest_of(folder.files[lock]) if lock is not None else ""
+    return {at: _server(section, lock_digest) for at, section in enumerate(folder.agent.tools)}
+
+
+def _server(section: ServerSection, lock_digest: str) -> ToolServer:
+    name = name_of(section) or ""
+    if section.stdio is not None:
+        command, environment = tuple(section.stdio.command), section.stdio.environment or None
+        return ToolServer(name, values.ServerKind.STDIO, command=command, environment=environment)
+    if section.mcp is not None:
+        return ToolServer(name, values.ServerKind.HTTP, url=section.mcp.url, headers=section.mcp.headers or None)
+    return ToolServer(name, values.ServerKind.PYTHON, module=section.python or "", lock_digest=lock_digest)
+
+
+def _twins(grants: Sequence[Grant]) -> Iterator[Finding]:
+    """Tools that the model could not tell apart."""
+    seen: dict[str, Grant] = {}
+    for grant in grants:
+        first = seen.setdefault(grant.name, grant)
+        if first is not grant:
+            problem = f"two tools are called `{grant.name}`: one of `{first.server}`, one of `{grant.server}`"
+            yield Finding(grant.place, problem, f"give one of them another `name` under `tools` in {FILE}")
+    if len(grants) > values.MOST_TOOLS:
+        yield Finding(Place(FILE), f"there are {len(grants)} tools", f"grant at most {values.MOST_TOOLS}")
+
+
+def _manifest(folder: AgentFolder, servers: Sequence[ToolServer], grants: Sequence[Grant]) -> dict[str, Json]:
+    agent = folder.agent
+    content: dict[str, object] = {
+        "schema_version": SCHEMA_VERSION,
+        "behaviour_version": BEHAVIOUR_VERSION,
+        "agent": agent.name,
+        "owner": agent.owner,
+        "description": agent.description,
+        "prompt": {"text": folder.prompt, "digest": digest_of(folder.prompt.encode())},
+        "variables": {name: declaration_of(variable) for name, variable in agent.variables.items()},
+        "model": agent.model.model_dump(),
+        "servers": [_server_part(server) for server in sorted(servers, key=lambda server: server.name)],
+        "tools": [_tool_part(grant) for grant in sorted(grants, key=lambda grant: grant.name)],
+        "limits": agent.limits.model_dump(),
+        "output_schema": as_doubles(folder.output_schema),
+        "files": {path: digest_of(folder.files[path]) for path in sorted(folder.files)},
+    }
+    try:
+        return Manifest.model_validate(content).model_dump(mode="json")
+    except ValidationError as fault:
+        raise _unfit(agent, fault) from None
+
+
+def _server_part(server: ToolServer) -> dict[str, object]:
+    return {
+        "name": server.name,
+        "kind": server.kind,
+        "module": server.module,
+        "command": list(server.command),
+        "environment": server.environment,
+        "url": server.url,
+        "headers": server.headers,
+        "lock_digest": server.lock_digest,
+    }
+
+
+def _tool_part(grant: Grant) -> dict[str, object]:
+    return {
+        "name": grant.name,
+        "server": grant.server,
+        "remote_name": grant.remote_name,
+        "description": grant.description,
+        "parameters": as_doubles(grant.parameters),
+        "output_schema": as_doubles(grant.output_schema),
+        "effect": grant.effect,
+        "repeat": grant.repeat,
+        "trust": grant.trust,
+        "timeout": grant.timeout,
+        "max_output": grant.max_output,
+        "retries": grant.retries,
+        "max_concurrency": grant.max_concurrency,
+    }
+
+
+def _unfit(agent: AgentSection, fault: ValidationError) -> AgentInvalid:
+    """What a server said and a manifest can't hold, such as a name of a thousand letters."""
+    error = fault.errors(include_url=False, include_input=False)[0]
+    path = ".".join(str(part) for part in error["loc"])
+    problem = f"what the tool servers of {agent.name} say can't be put into a release: {path}: {error['msg']}"
+    return AgentInvalid([Finding(Place(FILE), problem, "leave that tool out, or correct its server")])

@@ -1,0 +1,217 @@
+"""`agent.yaml`: what an author says about an agent. The field descriptions here are what editors show while typing."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from quarterdeck.spec import values
+
+FILE = "agent.yaml"
+
+
+class Section(BaseModel):
+    """What all sections have in common: nothing unknown is accepted and nothing is converted.
+
+    `LATER` holds keys that are reserved, with what they will be for: they get an answer of their own.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    LATER: ClassVar[dict[str, str]] = {}
+
+
+class ModelSection(Section):
+    """The exact model, over which connection, and the settings that are sent along."""
+
+    provider: Annotated[str, Field(pattern=values.NAME)] = Field(
+        description="Name of a provider connection of the deployment.", examples=["openai"]
+    )
+    id: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="An exact model id. Aliases that float, such as `gpt-4o`, are refused.",
+        examples=["gpt-4.1-mini-2025-04-14"],
+    )
+    temperature: values.Temperature | None = Field(default=None, description="0 to 2; left out = the model's own.")
+    top_p: values.Probability | None = Field(default=None, description="Above 0, up to 1; left out = the model's own.")
+    max_output_tokens: values.OutputTokens = Field(default=4096, description="Most tokens of one answer.")
+    timeout: values.Seconds = Field(default=120.0, description="Seconds that one answer may take.")
+    parallel_tool_calls: bool = Field(default=True, description="May the model ask for several tools at once?")
+    extra: dict[str, JsonValue] | None = Field(
+        default=None, description="Further settings in the provider's own words, passed on as they are."
+    )
+
+    LATER: ClassVar[dict[str, str]] = {
+        "fallback": "fallbacks to other models",
+        "fallbacks": "fallbacks to other models",
+        "route": "routes to several models",
+    }
+
+
+class VariableSection(Section):
+    """A variable of the prompt: `{{ name }}` there, a value in each run."""
+
+    type: Annotated[values.VariableType, Field(strict=False)] = Field(
+        default=values.VariableType.STRING, description="What it holds."
+    )
+    required: bool | None = Field(
+        default=None, description="Has every run to give it a value? By default yes, unless there is a default."
+    )
+    default: str | int | float | bool | None = Field(default=None, description="Its value where a run gives none.")
+    description: Annotated[str, Field(max_length=4000)] = Field(default="", description="For those who submit runs.")
+
+
+class ToolSection(Section):
+    """What you declare of one tool. What is not declared is assumed at its worst: write, never, untrusted."""
+
+    name: Annotated[str, Field(pattern=values.TOOL_NAME)] | None = Field(
+        default=None, description="What the model calls it; by default its name at the server."
+    )
+    description: Annotated[str, Field(min_length=1, max_length=4000)] | None = Field(
+        default=None, description="What the model reads about it; by default what the server says."
+    )
+    effect: Annotated[values.Effect, Field(strict=False)] | None = Field(
+        default=None, description="What it does to the world. Not declared = write."
+    )
+    repeat: Annotated[values.Repeat, Field(strict=False)] | None = Field(
+        default=None,
+        description="What to do when an answer was lost: `safe` call again; `keyed` call again with the same key; "
+        "`never` ask a person. Not declared = never, but for a declared read: safe.",
+    )
+    trust: Annotated[values.Trust, Field(strict=False)] | None = Field(
+        default=None, description="Can outsiders have written what it returns? Not declared = untrusted."
+    )
+    timeout: values.Seconds | None = Field(default=None, description="Seconds that a call may take; 30 by default.")
+    max_output: values.OutputBytes | None = Field(
+        default=None, description="Bytes of a result that the model gets to see; 100,000 by default."
+    )
+    retries: values.Retries | None = Field(
+        default=None, description="Further tries of a safe or keyed call that failed; 2 by default."
+    )
+    max_concurrency: values.Concurrency | None = Field(
+        default=None, description="Calls at the same time in one run; 0, the default, is no limit of its own."
+    )
+
+    LATER: ClassVar[dict[str, str]] = {
+        "approval": "approvals",
+        "ask": "approvals",
+        "policy": "policies",
+        "rate": "rate limits",
+        "destinations": "policies",
+        "secrets": "secrets",
+        "reconcile": "reconcile hooks",
+    }
+
+
+class CommandSection(Section):
+    """A local MCP server that is started and spoken to over its standard input and output."""
+
+    command: Annotated[list[str], Field(min_length=1, max_length=64)] = Field(
+        description="Program and arguments.", examples=[["python", "server.py"]]
+    )
+    environment: Annotated[dict[str, str], Field(max_length=64)] = Field(
+        default_factory=dict,
+        description="Its environment variables; it gets no others. No credentials belong here.",
+    )
+
+
+class AddressSection(Section):
+    """A remote MCP server over streamable HTTP."""
+
+    url: str = Field(description="Its address.", examples=["https://mcp.example.com/mcp"])
+    headers: Annotated[dict[str, str], Field(max_length=32)] = Field(
+        default_factory=dict, description="Sent with each request. No credentials belong here."
+    )
+
+
+class ServerSection(Section):
+    """A source of tools: exactly one of `python`, `stdio` and `mcp`."""
+
+    name: Annotated[str, Field(pattern=values.SERVER_NAME)] | None = Field(
+        default=None, description="What the server is called here; for `python` by default the file's name."
+    )
+    python: str | None = Field(
+        default=None,
+        description="A Python file in this folder whose `@tool` functions are granted.",
+        examples=["tools.py"],
+    )
+    stdio: CommandSection | None = Field(
+        default=None, description="A local command that speaks MCP.", examples=["{command: [python, server.py]}"]
+    )
+    mcp: AddressSection | None = Field(
+        default=None, description="A remote server that speaks MCP.", examples=["{url: https://mcp.example.com/mcp}"]
+    )
+    tools: dict[str, ToolSection | None] = Field(
+        default_factory=dict,
+        description="Tools by their name at the server. For `stdio` and `mcp` only those listed here are granted.",
+    )
+
+
+class LimitsSection(Section):
+    """Where a run ends, whatever the model wants. It then hands over what was done and what is left."""
+
+    max_steps: values.Steps = Field(default=30, description="Questions to the model.")
+    max_tool_calls: values.ToolCalls = Field(default=60, description="Tool calls.")
+    max_seconds: values.RunSeconds = Field(default=900.0, description="Seconds of work; waiting for people is free.")
+    max_tokens: values.Tokens = Field(default=500_000, description="Tokens read and written.")
+    max_parallel_calls: values.ParallelCalls = Field(default=8, description="Tool calls at the same time.")
+    max_repeats: values.Repeats = Field(default=3, description="The same call with the same arguments in a row.")
+
+    LATER: ClassVar[dict[str, str]] = {"max_cost": "budgets", "max_budget": "budgets", "max_cost_usd": "budgets"}
+
+
+class AgentSection(Section):
+    """An agent: who it is, which model it asks, which tools it is granted, and where it ends."""
+
+    name: Annotated[str, Field(pattern=values.NAME)] = Field(
+        description="Lower-case letters, digits and dashes.", examples=["support-desk"]
+    )
+    owner: Annotated[str, Field(min_length=1, max_length=200)] = Field(
+        description="The person or team that answers for it.", examples=["support-team@example.com"]
+    )
+    description: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
+        description="What it does, in a sentence, for people.", examples=["Answers questions about orders."]
+    )
+    prompt: str = Field(description="File with the system prompt, a template.", examples=["prompt.md"])
+    variables: Annotated[
+        dict[Annotated[str, Field(pattern=values.VARIABLE_NAME)], VariableSection | None],
+        Field(max_length=values.MOST_VARIABLES),
+    ] = Field(default_factory=dict, description="Every `{{ name }}` of the prompt.")
+    model: ModelSection = Field(
+        description="The exact model.", examples=["{provider: openai, id: gpt-4.1-mini-2025-04-14}"]
+    )
+    tools: Annotated[list[ServerSection], Field(max_length=values.MOST_SERVERS)] = Field(
+        default_factory=list[ServerSection], description="Where its tools come from. What is not here, it can't do."
+    )
+    limits: LimitsSection = Field(default_factory=LimitsSection, description="Where a run ends.")
+    output: str | dict[str, JsonValue] | None = Field(
+        default=None,
+        description="JSON Schema of its answer, inline or a file; left out = free text.",
+        examples=["output.schema.json"],
+    )
+    requirements: str | None = Field(
+        default=None,
+        description="Hash-locked packages that the Python tools need.",
+        examples=["requirements.lock"],
+    )
+    files: Annotated[list[str], Field(max_length=100)] = Field(
+        default_factory=list,
+        description="Further files that the tools need, as paths or patterns. The tools see no others.",
+        examples=[["docs/**", "lib/*.py"]],
+    )
+
+    LATER: ClassVar[dict[str, str]] = {
+        "eval": "evals",
+        "evals": "evals",
+        "eval_gate": "evals",
+        "policy": "policies",
+        "policies": "policies",
+        "approvals": "approvals",
+        "guardrails": "guardrails",
+        "budget": "budgets",
+        "budgets": "budgets",
+        "memory": "memory",
+        "rollout": "rollouts",
+        "schedule": "schedules",
+        "agents": "sub-agents",
+        "secrets": "secrets",
+        "connections": "connections",
+    }
