@@ -24,6 +24,7 @@ from quarterdeck.models.service import Models
 from quarterdeck.net.client import Outbound
 from quarterdeck.providers.service import Providers
 from quarterdeck.releases.service import Releases
+from quarterdeck.tools.host.confine import stay_undumpable
 from quarterdeck.tools.service import Tools
 from quarterdeck.webhooks.job import deliver_loop
 from quarterdeck.worker.post import Post
@@ -36,6 +37,9 @@ _log = logs.get(__name__)
 def run(settings: Settings, urls: Urls | None = None) -> None:
     """Execute runs until SIGTERM or SIGINT, then drain. Raises what starting raises."""
     logs.configure(settings.log_level, json=settings.log_json)
+    # Tool hosts may share this user: they must not read the keys in this process's memory or environment.
+    if not stay_undumpable():
+        _log.warning("worker.dumpable")
     uvloop.run(work(settings, urls or urls_of(settings)))
 
 
