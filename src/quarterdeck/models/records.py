@@ -74,7 +74,7 @@ class Model(Protocol):
 
 
 class Fault(StrEnum):
-    """What kept a provider from answering usefully. Which of them another try may cure is said by each fault itself."""
+    """What kept a provider from answering usefully."""
 
     RATE_LIMITED = "rate_limited"
     QUOTA = "quota"
@@ -95,6 +95,20 @@ class Fault(StrEnum):
     DIVERGED = "diverged"
     """A strict replay was asked something other than what it has recorded."""
     NOT_RECORDED = "not_recorded"
+
+
+RETRYABLE = frozenset(
+    {
+        Fault.RATE_LIMITED,
+        Fault.OVERLOADED,
+        Fault.SERVER_ERROR,
+        Fault.TIMEOUT,
+        Fault.CUT_OFF,
+        Fault.UNREACHABLE,
+        Fault.MALFORMED,
+    }
+)
+"""Faults that another try may cure. A malformed answer is one: gateways in trouble answer with pages of their own."""
 
 
 class ModelFault(Error):

@@ -17,7 +17,7 @@ import msgspec
 
 from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json
-from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest
+from quarterdeck.models.records import RETRYABLE, Delta, Fault, ModelAnswer, ModelFault, ModelRequest
 from quarterdeck.providers.options import ScriptedOptions
 from quarterdeck.runs.messages import USER, Call, Spoken, Text, Thinking, Usage, UserMessage
 
@@ -148,7 +148,7 @@ class Reading:
         raise ModelFault(
             f"The script says {line.fault}.",
             code=line.fault,
-            retryable=line.fault in _RETRYABLE,
+            retryable=line.fault in RETRYABLE,
             retry_after=line.retry_after,
         )
 
@@ -164,17 +164,6 @@ class Reading:
 
 
 _KEPT_RUNS = 10_000
-_RETRYABLE = frozenset(
-    {
-        Fault.RATE_LIMITED,
-        Fault.OVERLOADED,
-        Fault.SERVER_ERROR,
-        Fault.TIMEOUT,
-        Fault.CUT_OFF,
-        Fault.UNREACHABLE,
-        Fault.MALFORMED,
-    }
-)
 
 
 def _reply(line: Line, n: int, request: ModelRequest) -> Reply:

@@ -37,18 +37,22 @@ class AnswerTooLarge(httpx2.ReadError):
     """The answer is larger than any model's answer can be."""
 
 
+class Redirected(httpx2.RemoteProtocolError):
+    """The other side sends us elsewhere, where the connection's key must not go."""
+
+
 class NotAnAnswer(httpx2.RemoteProtocolError):
     """The other side answers with something that is neither JSON nor an event stream, such as a proxy's page."""
 
 
-def open_client(base_url: str, *, max_answer: int = MAX_ANSWER) -> httpx2.AsyncClient:
+def open_client(base_url: str) -> httpx2.AsyncClient:
     """A client that speaks with the origin of `base_url` and with nobody else. Proxies come from the environment."""
     limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=100, keepalive_expiry=60.0)
     origin = origin_of(base_url)
     proxy = _proxy_for(base_url)
     inner = httpx2.AsyncHTTPTransport(verify=_tls(), limits=limits, trust_env=False, proxy=proxy, retries=0)
     return httpx2.AsyncClient(
-        transport=_Bounded(inner, origin, max_answer), follow_redirects=False, trust_env=False, timeout=None
+        transport=_Bounded(inner, origin, MAX_ANSWER), follow_redirects=False, trust_env=False, timeout=None
     )
 
 
@@ -74,6 +78,9 @@ class _Bounded(httpx2.AsyncBaseTransport):
             "timeout": {"connect": allowed.connect, "pool": allowed.connect, "read": allowed.idle, "write": 30.0},
         }
         response = await self._inner.handle_async_request(request)
+        if 300 <= response.status_code < 400:
+            await response.aclose()
+            raise Redirected(f"redirected to {origin_of(response.headers.get('location', ''))}", request=request)
         if response.status_code < 300 and not _readable(response.headers.get("content-type", "")):
             await response.aclose()
             raise NotAnAnswer(f"content type {response.headers.get('content-type')!r}", request=request)

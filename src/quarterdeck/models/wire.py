@@ -91,8 +91,8 @@ def tool_definitions(offers: Sequence[ToolOffer]) -> list[ToolDefinition]:
 
 
 def output_definition(schema: JsonObject) -> OutputObjectDefinition:
-    """The shape that the final answer must have."""
-    return OutputObjectDefinition(json_schema=dict(schema), name="answer", strict=False)
+    """The shape that the final answer must have. The vendor enforces it where the schema lies in its subset."""
+    return OutputObjectDefinition(json_schema=dict(schema), name="answer")
 
 
 def spoken_parts(response: theirs.ModelResponse) -> tuple[ours.Spoken, ...]:
