@@ -8,7 +8,6 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import quarterdeck
-from quarterdeck.blobs.service import Blobs
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.checks import refuse_unmigrated, refuse_unsafe
@@ -18,30 +17,30 @@ from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import Wakes
 from quarterdeck.http import border
 from quarterdeck.http.parts import Parts, join
+from quarterdeck.providers import routes as providers
 from quarterdeck.releases import routes as releases
-from quarterdeck.releases.service import Releases
 from quarterdeck.runs import routes as runs
-from quarterdeck.runs.service import Runs
-from quarterdeck.runs.waits import Waits
 from quarterdeck.serve import docs, health
-from quarterdeck.serve.live import live_streams
 from quarterdeck.serve.metrics import Metrics
 from quarterdeck.serve.openapi import describe
-from quarterdeck.serve.store import RunLog
+from quarterdeck.serve.services import open_services
 from quarterdeck.tenants import routes as tenants
 from quarterdeck.tenants import routes_sessions as sessions
 from quarterdeck.tenants.authenticator import KeyAuthenticator
 from quarterdeck.tenants.changes import spread
 from quarterdeck.tenants.minting import Peppers
 from quarterdeck.threads import routes as threads
-from quarterdeck.threads.service import Threads
+from quarterdeck.webhooks import routes as webhooks
 
+# Tried in this order at each request, so the busiest come first.
 ROUTERS: tuple[APIRouter, ...] = (
-    sessions.router,
-    tenants.router,
-    releases.router,
     runs.router,
     threads.router,
+    releases.router,
+    sessions.router,
+    tenants.router,
+    providers.router,
+    webhooks.router,
     health.router,
     docs.router,
 )
@@ -102,16 +101,9 @@ async def _open_parts(app: FastAPI, settings: Settings, urls: Urls, stack: Async
     authenticator = KeyAuthenticator(database, Peppers.of(settings), clock)
     stack.push_async_callback(authenticator.close)
     spread(authenticator, wakes)
-    live = await stack.enter_async_context(live_streams(RunLog(database), wakes, closing))
-    join(app, Parts(settings, database, clock, wakes, closing), authenticator)
-    app.state.live = live
-    app.state.metrics.attend(database, live)
-    app.state.blobs = Blobs.of(settings)
-    app.state.releases = Releases(app.state.blobs)
-    app.state.runs = Runs(database, wakes, clock, settings.queue_limit)
-    app.state.waits = Waits(app.state.runs, wakes, closing)
-    stack.callback(app.state.waits.close)
-    app.state.threads = Threads(app.state.runs)
+    parts = Parts(settings, database, clock, wakes, closing)
+    join(app, parts, authenticator)
+    await open_services(app, parts, stack)
 
 
 def closer(app: FastAPI) -> Callable[[], None]:

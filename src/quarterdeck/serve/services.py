@@ -1,0 +1,31 @@
+"""The packages' services, made once a process and put where their routes look for them."""
+
+from contextlib import AsyncExitStack
+
+from fastapi import FastAPI
+
+from quarterdeck.blobs.service import Blobs
+from quarterdeck.http.parts import Parts
+from quarterdeck.net.client import Outbound
+from quarterdeck.releases.service import Releases
+from quarterdeck.runs.service import Runs
+from quarterdeck.runs.waits import Waits
+from quarterdeck.serve.live import live_streams
+from quarterdeck.serve.store import RunLog
+from quarterdeck.threads.service import Threads
+from quarterdeck.webhooks.service import Webhooks
+
+
+async def open_services(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> None:
+    """Make the services, to be closed with the stack."""
+    settings, database, wakes = parts.settings, parts.database, parts.wakes
+    state = app.state
+    state.blobs = Blobs.of(settings)
+    state.releases = Releases(state.blobs)
+    state.runs = Runs(database, wakes, parts.clock, settings.queue_limit)
+    state.threads = Threads(state.runs)
+    state.waits = Waits(state.runs, wakes, parts.closing)
+    stack.callback(state.waits.close)
+    state.webhooks = Webhooks.of(await stack.enter_async_context(Outbound.of(settings)), settings)
+    state.live = await stack.enter_async_context(live_streams(RunLog(database), wakes, parts.closing))
+    state.metrics.attend(database, state.live)
