@@ -33,12 +33,6 @@ _RESERVED = frozenset({"type", "title", "status", "detail", "instance", "code"})
 _log = logs.get("quarterdeck.http")
 
 
-class TenantRequired(Error):
-    """This is a tenant's, and a deployment admin's key has none: name one with the `Quarterdeck-Tenant` header."""
-
-    code, status = "tenant.required", 422
-
-
 class Unexpected(Error):
     """Something broke on our side; the request's id finds the cause in the logs."""
 

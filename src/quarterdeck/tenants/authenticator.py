@@ -12,8 +12,8 @@ from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unauthenticated
 from quarterdeck.core.ids import KeyId, TenantId
 from quarterdeck.db.pool import Database
-from quarterdeck.http.actor import Actor
 from quarterdeck.http.credentials import Credentials, Kind
+from quarterdeck.http.records import Actor
 from quarterdeck.tenants import rules, store, store_sessions
 from quarterdeck.tenants.minting import Peppers, hash_key, hash_session, parse_key, same
 from quarterdeck.tenants.recent import Recent

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import AgentName
 from quarterdeck.core.json import Json
-from quarterdeck.http.actor import Actor, Role
+from quarterdeck.http.records import Actor, Role
 from quarterdeck.tenants.records import Grant, Key, Tenant
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["acme"])]

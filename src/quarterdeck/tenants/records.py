@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from quarterdeck.core.errors import Conflict, Forbidden, NotFound, Unauthenticated
 from quarterdeck.core.ids import AgentName, KeyId, TenantId, UserId
-from quarterdeck.http.actor import Role
+from quarterdeck.http.records import Role
 
 
 @dataclass(frozen=True, slots=True)

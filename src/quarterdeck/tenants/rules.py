@@ -4,8 +4,8 @@ from datetime import datetime
 
 from quarterdeck.core.errors import Forbidden, Unauthenticated
 from quarterdeck.core.ids import AgentName, TenantId, UserId
-from quarterdeck.http.actor import Actor, Role
 from quarterdeck.http.fixes import invalid
+from quarterdeck.http.records import Actor, Role
 from quarterdeck.tenants.records import Grant, GrantTooWide, KeyExpired, KeyRevoked, KnownKey, Session, SessionEnded
 from quarterdeck.tenants.records import TenantDisabled as Disabled
 

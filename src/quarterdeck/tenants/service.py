@@ -13,7 +13,7 @@ from quarterdeck.core.ids import KeyId, TenantId, uuid7
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database, Transaction
 from quarterdeck.db.records import Tx
-from quarterdeck.http.actor import Actor, Role
+from quarterdeck.http.records import Actor, Role
 from quarterdeck.tenants import rules, store
 from quarterdeck.tenants.minting import Peppers, hash_key, mint_key
 from quarterdeck.tenants.records import (

@@ -15,7 +15,7 @@ import msgspec
 
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import KeyId, TenantId, UserId
-from quarterdeck.http.actor import Actor
+from quarterdeck.http.records import Actor
 from quarterdeck.tenants.minting import Peppers, same
 from quarterdeck.tenants.records import TokenEnded
 

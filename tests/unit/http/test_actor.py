@@ -5,7 +5,7 @@ import pytest
 from quarterdeck.core.errors import Error, Forbidden, NotFound
 from quarterdeck.core.ids import AgentName, KeyId, TenantId, UserId, uuid7
 from quarterdeck.http.actor import READERS, Actor, Role
-from quarterdeck.http.problems import TenantRequired
+from quarterdeck.http.records import TenantRequired
 
 
 def actor(*roles: Role, **facts) -> Actor:

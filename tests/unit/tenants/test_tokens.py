@@ -10,7 +10,7 @@ from quarterdeck.core.clock import FakeClock
 from quarterdeck.core.ids import KeyId, TenantId, UserId, uuid7
 from quarterdeck.core.settings import Settings
 from quarterdeck.http.actor import Actor, Role
-from quarterdeck.http.problems import TenantRequired
+from quarterdeck.http.records import TenantRequired
 from quarterdeck.tenants.minting import Peppers
 from quarterdeck.tenants.records import TokenEnded
 from quarterdeck.tenants.tokens import issue_token, narrow_actor, read_token
