@@ -24,6 +24,7 @@ from quarterdeck.db.embedded_binaries import Install
 from quarterdeck.db.embedded_faults import AlreadyRunning
 from quarterdeck.db.migrations import migrate
 from quarterdeck.db.urls import with_database
+from quarterdeck.engine import store as engine
 
 SECRET = "a secret for tests, long enough"
 EXTERNAL_URL = os.environ.get("QUARTERDECK_TEST_DATABASE_URL", "")
@@ -144,6 +145,12 @@ def _start(kind: str, test_run: str, folder: Path, mine: contextlib.ExitStack) -
 async def _make_template(url: str, template: str) -> None:
     await _execute(url, f"CREATE DATABASE {template}")
     await migrate(Settings(secret_key=SecretStr(SECRET), database_url=with_database(url, template)))
+    owner = await driver.connect(with_database(url, template))
+    try:
+        await owner.execute("SET ROLE qd_owner")
+        await engine.install(owner)
+    finally:
+        await owner.close()
 
 
 async def _execute(url: str, statement: str) -> None:

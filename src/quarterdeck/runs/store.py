@@ -47,7 +47,7 @@ UPDATE qd.runs SET status = $3, delivered_at = NULL, worker = CASE WHEN $3 = 'ca
     finished_at = CASE WHEN $7 THEN clock_timestamp() END,
     waited_ms = waited_ms + coalesce(extract(epoch FROM clock_timestamp() - parked_at) * 1000, 0)::bigint,
     parked_at = NULL, available_at = CASE WHEN $3 = 'queued' THEN now() ELSE available_at END,
-    cancel_requested_at = CASE WHEN $8 THEN clock_timestamp() ELSE cancel_requested_at END,
+    cancel_requested_at = CASE WHEN $8 THEN clock_timestamp() WHEN $9 THEN NULL ELSE cancel_requested_at END,
     fruitless = CASE WHEN $9 THEN 0 ELSE fruitless END
 WHERE tenant = $1 AND id = $2
 """
@@ -247,7 +247,7 @@ async def move(
     cancel: bool = False,
     forgive: bool = False,
 ) -> None:
-    """Change the status of a locked run that no worker is changing. `forgive` resets the count of fruitless claims."""
+    """Change the status of a locked run that no worker is changing. `forgive`: it begins anew, as if never cancelled."""
     await tx.execute(MOVE, run.tenant, run.id, to, reason, why, error_code, ended, cancel, forgive)
 
 
