@@ -4,10 +4,12 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 
 from quarterdeck.core.text import shorten
-from quarterdeck.spec.findings import AgentInvalid, Finding, Place, did_you_mean
+from quarterdeck.spec.agent import FILE
+from quarterdeck.spec.findings import AgentInvalid, Finding, Place
 from quarterdeck.spec.paths import path_fault
 from quarterdeck.spec.values import LARGEST_FILE
 
@@ -43,7 +45,7 @@ class Folder:
         for seen, path in enumerate(self._walk("")):
             if seen >= _MOST_ENTRIES:
                 problem = f"the folder holds more than {_MOST_ENTRIES:,} files"
-                raise _wrong(Place("agent.yaml"), problem, "keep an agent in a folder of its own")
+                raise _wrong(Place(FILE), problem, "keep an agent in a folder of its own")
             found.append(path)
         return sorted(found)
 
@@ -76,10 +78,14 @@ class Folder:
             raise _wrong(place, f"`{path}` is no plain file", "name a plain file")
 
     def _near(self, path: str) -> str:
+        """The fix for a file that is not there: the one that was probably meant, else to make it."""
         try:
-            return did_you_mean(path, self.paths()[:50]) if self.root.is_dir() else "create it"
-        except AgentInvalid:
-            return "create it"
+            near = get_close_matches(path, self.paths(), 1, 0.6)
+        except (AgentInvalid, OSError):
+            near = []
+        if near:
+            return f"did you mean `{near[0]}`?"
+        return "`qd init` makes one to start from" if path == FILE else "create it, or correct the name"
 
     def _walk(self, under: str) -> Iterator[str]:
         """Plain files below a folder. Links, hidden entries and what tools leave behind are passed over."""
