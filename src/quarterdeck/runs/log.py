@@ -63,6 +63,12 @@ i AS (
 SELECT * FROM r
 """
 
+# A delivery came to a worker whose lease is over: it is given back, for admission to make another.
+RELINQUISH = """
+UPDATE qd.runs SET delivered_at = NULL
+WHERE tenant = $1 AND id = $2 AND status IN ('queued', 'waiting_for_retry') AND delivered_at IS NOT NULL RETURNING id
+"""
+
 # Somebody outside the worker appends to a run whose row the same transaction has locked: numbering without a fence.
 APPEND_LOCKED = """
 WITH r AS (
@@ -146,6 +152,11 @@ async def leave(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, ri
 async def claim(tx: Tx, tenant: TenantId, run: RunId, worker: WorkerId, epoch: int, event: Event) -> Row | None:
     """Take a delivered run for one attempt. None: it is not there to be taken, or this worker's lease has run out."""
     return await tx.fetchrow(CLAIM, tenant, run, worker, epoch, event.v, write(event))
+
+
+async def relinquish(tx: Tx, tenant: TenantId, run: RunId) -> bool:
+    """After a claim that failed: True when the run is still there to be claimed, so that only the lease was missing."""
+    return await tx.fetchval(RELINQUISH, tenant, run) is not None
 
 
 async def append_locked(tx: Tx, tenant: TenantId, run: RunId, events: Sequence[Event]) -> int:

@@ -48,6 +48,7 @@ class Crew:
         lease_good: Callable[[], bool],
         capacity: Capacity,
         let_go: Callable[[], None],
+        lost: Callable[[], None],
     ) -> None:
         self._around = around
         self._find_release = find_release
@@ -55,6 +56,7 @@ class Crew:
         self._lease_good = lease_good
         self._capacity = capacity
         self._let_go = let_go
+        self._lost = lost
         self._held: dict[RunId, Held] = {}
         self._draining = False
         self._claimed = RunClaimed(
@@ -75,6 +77,9 @@ class Crew:
             async with self._around.db.tenant(tenant) as tx:
                 row = await log.claim(tx, tenant, run_id, self._lease.worker, self._lease.epoch, self._claimed)
                 events = await log.read(tx, tenant, run_id) if row is not None else []
+                leaseless = row is None and await log.relinquish(tx, tenant, run_id)
+            if leaseless:
+                self._lost()
             if row is None:
                 return  # another delivery of it was faster, or it has ended meanwhile
             run, fruitless = store.run_of(row), int(row["fruitless"])

@@ -63,7 +63,7 @@ class Post:
         held = Lease(worker, epoch, self._around.clock.boot() + lease.total_seconds())
         bell = _Bell()
         chores = Chores(db, self._wakes, settings, bell.ring)
-        crew = Crew(self._around, self._find_release, held, thread.good, capacity, chores.place_freed)
+        crew = Crew(self._around, self._find_release, held, thread.good, capacity, chores.place_freed, lost.set)
         deliveries = Deliveries(db.system.pool, [BEHAVIOUR_VERSION], capacity, crew.take)
         bell.hang(deliveries.ring)
         stops = self._listen(chores, crew, deliveries)

@@ -1,0 +1,221 @@
+"""Workers at their posts on a real database, with scripted models and tools that do what a test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from quarterdeck.core.clock import SystemClock
+from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, ThreadId, UserId, new_run_id, uuid7
+from quarterdeck.core.json import Json, JsonObject
+from quarterdeck.core.settings import Settings
+from quarterdeck.db.pool import Database
+from quarterdeck.db.records import Urls
+from quarterdeck.db.wakes import Wakes
+from quarterdeck.gates.model import ModelGate
+from quarterdeck.gates.tool import ToolGate
+from quarterdeck.loop.attempt import Surroundings
+from quarterdeck.models.service import Models
+from quarterdeck.providers.records import Connection, Kind
+from quarterdeck.releases.records import Limits, ModelPin, Release, ToolGrant
+from quarterdeck.runs import log, store
+from quarterdeck.runs.events import Event, read
+from quarterdeck.runs.messages import Text, UserMessage
+from quarterdeck.runs.records import ENDED, Run, Status, StoredEvent, Submission
+from quarterdeck.runs.service import Runs
+from quarterdeck.worker.post import Post
+from tests.fakes.toolbox import Bench
+
+RELEASE = ReleaseId("cd" * 32)
+OPEN = {"type": "object"}
+
+
+def grant(name: str, effect: str = "read", repeat: str = "never") -> ToolGrant:
+    return ToolGrant(name, "s", name, f"The tool {name}.", OPEN, effect, repeat, "trusted", timeout=2.0)
+
+
+TOOLS = (
+    grant("look"),
+    grant("write", "write"),
+    grant("pay", "payment"),
+    grant("pay_keyed", "payment", "keyed"),
+    grant("touch", "write", "safe"),
+)
+
+
+def release(tenant: TenantId, limits: Limits, output_schema: JsonObject | None) -> Release:
+    return Release(
+        tenant=tenant,
+        id=RELEASE,
+        agent=AgentName("desk"),
+        owner="team",
+        description="",
+        prompt="You help {{who}}.",
+        variables={"who": "everybody"},
+        model=ModelPin("script", "scripted-1"),
+        servers=(),
+        tools=TOOLS,
+        limits=limits,
+        output_schema=output_schema,
+        behaviour=1,
+        files={},
+        label=None,
+        registered_by="test",
+        registered_at=datetime.now(UTC),
+    )
+
+
+@dataclass
+class Scripts:
+    """The connections of a model service: one, with a script."""
+
+    script: Mapping[str, Json]
+    latency_ms: float = 0
+
+    async def all(self) -> Sequence[Connection]:
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        options: dict[str, Json] = {"script": self.script, "latency_ms": self.latency_ms}
+        return [Connection("script", Kind.SCRIPTED, "", options, None, None, None, now, now)]
+
+    def open_key(self, connection: Connection) -> str:
+        del connection
+        return ""
+
+
+@dataclass
+class Station:
+    """One tenant, and as many workers as a test starts."""
+
+    database: Database
+    settings: Settings
+    urls: Urls
+    tenant: TenantId
+    wakes: Wakes
+    tools: Bench = field(default_factory=Bench)
+    limits: Limits = field(default_factory=Limits)
+    output_schema: JsonObject | None = None
+
+    def __post_init__(self) -> None:
+        self.runs = Runs(self.database, self.wakes, SystemClock(), queue_limit=10_000)
+
+    async def submit(self, words: str = "hello", thread: ThreadId | None = None, position: int | None = None) -> RunId:
+        submission = Submission(
+            tenant=self.tenant,
+            id=new_run_id(),
+            agent=AgentName("desk"),
+            release=RELEASE,
+            behaviour=1,
+            user_id=UserId("ann"),
+            submitted_by="test",
+            variables={},
+            thread=thread,
+            priority=0,
+            tags={},
+            available_at=None,
+            dedup_key=None,
+            dedup_digest=None,
+            traceparent=None,
+        )
+        run, _ = await self.runs.submit(submission, [UserMessage((Text(words),))], position=position)
+        return run.id
+
+    @asynccontextmanager
+    async def worker(
+        self, script: Mapping[str, Json], *, latency_ms: float = 0, grace: float = 2.0
+    ) -> AsyncIterator["Shift"]:
+        """A worker at its post until the block ends; then it drains."""
+        models = Models(Scripts(script, latency_ms), _no_files)
+        await models.start()
+        wakes = Wakes(self.urls.listen)
+        await wakes.start()
+        around = Surroundings(
+            db=self.database,
+            wakes=wakes,
+            clock=SystemClock(),
+            models=ModelGate(models),
+            tools=ToolGate(self.tools, _keep, SystemClock()),
+            read_blobs=_no_texts,
+            watched=lambda _: False,
+            max_attempts=3,
+        )
+        settings = self.settings.model_copy(update={"drain_grace": grace})
+        shift = Shift(Post(settings, self.urls, around, wakes, self._find), asyncio.Event())
+        shift.task = asyncio.create_task(shift.post.serve(shift.stop))
+        try:
+            yield shift
+        finally:
+            shift.stop.set()
+            await shift.task
+            await wakes.close()
+            await models.close()
+
+    async def _find(self, tenant: TenantId, wanted: ReleaseId) -> Release:
+        del wanted
+        return release(tenant, self.limits, self.output_schema)
+
+    async def until(self, run: RunId, *wanted: Status, within: float = 15.0) -> Run:
+        """The run, once it has one of these statuses (any ended one by default)."""
+        async with asyncio.timeout(within):
+            while True:
+                found = await self.runs.get(self.tenant, run)
+                if found.status in (wanted or ENDED):
+                    return found
+                await asyncio.sleep(0.01)
+
+    async def rows(self, run: RunId) -> list[StoredEvent]:
+        async with self.database.tenant(self.tenant) as tx:
+            return await log.read(tx, self.tenant, run)
+
+    async def events(self, run: RunId) -> list[Event]:
+        return [read(row.kind, row.v, row.data) for row in await self.rows(run)]
+
+    async def kinds(self, run: RunId) -> list[str]:
+        rows = await self.rows(run)
+        assert [row.seq for row in rows] == list(range(1, len(rows) + 1)), "the log has a gap or a double"
+        return [row.kind for row in rows]
+
+    async def ledger(self, run: RunId) -> dict[str, str]:
+        async with self.database.tenant(self.tenant) as tx:
+            return {row["tool"]: row["state"] for row in await tx.fetch(store.EFFECTS, self.tenant, run)}
+
+    async def expire_leases(self) -> None:
+        """Every worker's lease has run out, as far as the database knows."""
+        async with self.database.system.transaction() as tx:
+            await tx.execute("UPDATE qd.workers SET lease_until = clock_timestamp() - interval '1 second'")
+
+
+@dataclass
+class Shift:
+    """One worker's time at its post."""
+
+    post: Post
+    stop: asyncio.Event
+    task: "asyncio.Task[bool] | None" = None
+
+    def post_is_over(self) -> bool:
+        """Whether it has left its post, because it was told to or because its lease was lost."""
+        return self.task is not None and self.task.done()
+
+
+async def make_tenant(database: Database) -> TenantId:
+    tenant = TenantId(uuid7())
+    async with database.system.transaction() as tx:
+        await tx.execute(
+            "INSERT INTO qd.tenants (tenant, slug, name, blob_key) VALUES ($1, $2, $2, '')",
+            tenant,
+            f"t{tenant.hex[-10:]}",
+        )
+    return tenant
+
+
+async def _no_files(*_: object) -> Mapping[str, bytes]:
+    return {}
+
+
+async def _no_texts(*_: object) -> Mapping[str, str]:
+    return {}
+
+
+async def _keep(*_: object) -> str:
+    return "00"
