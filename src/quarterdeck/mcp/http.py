@@ -1,21 +1,21 @@
 """A connection to a remote MCP server over streamable HTTP.
 
 Each request is an exchange of its own on the guarded outbound client: one that fails takes no other with it, and each
-knows whether it was surely not sent. That, and a tenth of the CPU, is why the SDK's client does not stand here.
+knows whether it was surely not sent. That, and a third of the CPU, is why the SDK's client does not stand here.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from quarterdeck.core.json import Json
 from quarterdeck.mcp import wire
 from quarterdeck.mcp.events import ServerEvent, server_events
-from quarterdeck.mcp.records import Cut, McpFault, Nonsense, NotSent, Progress, TooMuch, Unreachable, rejection
+from quarterdeck.mcp.records import Cut, McpFault, Nonsense, NotSent, Progress, TooLate, TooMuch, Unreachable, rejection
 from quarterdeck.net.client import Answer, Outbound
-from quarterdeck.net.errors import OutboundFailed, OutboundTimeout, OutboundTooLarge, TargetRefused
+from quarterdeck.net.errors import OutboundFailed, OutboundLate, OutboundTimeout, OutboundTooLarge, TargetRefused
 from quarterdeck.net.records import Limits
 
 ANSWER_LIMIT = 16 * 1024 * 1024
@@ -86,6 +86,7 @@ class HttpPeer:
         *,
         headers: Mapping[str, str] | None = None,
         progress: Progress | None = None,
+        late: Callable[[], bool] | None = None,
     ) -> HttpExchange:
         """Post a request. Whether it was sent is known when its exchange fails."""
         self._next += 1
@@ -97,9 +98,8 @@ class HttpPeer:
         if progress is not None:
             whole["progressToken"] = exchange.id
         body = wire.request(exchange.id, method, {**params, "_meta": whole} if whole else params)
-        exchange.task = self._start(
-            self._exchange(exchange, body, {**self._headers(method, params), **(headers or {})})
-        )
+        whole_headers = {**self._headers(method, params), **(headers or {})}
+        exchange.task = self._start(self._exchange(exchange, body, whole_headers, late))
         return exchange
 
     def notify(self, method: str, params: dict[str, Json]) -> None:
@@ -132,9 +132,11 @@ class HttpPeer:
                 headers["Mcp-Name"] = wire.header_value(name)
         return headers
 
-    async def _exchange(self, exchange: HttpExchange, body: bytes, headers: Mapping[str, str]) -> None:
+    async def _exchange(
+        self, exchange: HttpExchange, body: bytes, headers: Mapping[str, str], late: Callable[[], bool] | None
+    ) -> None:
         try:
-            result = await self._post(exchange, body, headers)
+            result = await self._post(exchange, body, headers, late)
         except asyncio.CancelledError:
             if not exchange.answer.done():
                 exchange.answer.set_exception(Cut("Nobody waits for this answer any more."))
@@ -152,10 +154,14 @@ class HttpPeer:
         else:
             exchange.answer.set_exception(outcome)
 
-    async def _post(self, exchange: HttpExchange, body: bytes, headers: Mapping[str, str]) -> bytes:
+    async def _post(
+        self, exchange: HttpExchange, body: bytes, headers: Mapping[str, str], late: Callable[[], bool] | None
+    ) -> bytes:
         try:
-            async with self._outbound.stream("POST", self._url, headers, body, limits=_LIMITS) as answer:
+            async with self._outbound.stream("POST", self._url, headers, body, limits=_LIMITS, late=late) as answer:
                 return await self._read(exchange, answer)
+        except OutboundLate as fault:
+            raise TooLate from fault
         except TargetRefused as fault:
             raise NotSent(fault.detail) from fault
         except OutboundTooLarge as fault:

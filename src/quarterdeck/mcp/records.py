@@ -27,6 +27,12 @@ class NotSent(McpFault):
     code, sent = "mcp.not_sent", False
 
 
+class TooLate(NotSent):
+    """The request may not be sent any more."""
+
+    code = "mcp.too_late"
+
+
 class Cut(McpFault):
     """The connection to the tool server ended before the answer came."""
 
@@ -120,8 +126,12 @@ class Peer(Protocol):
         *,
         headers: Mapping[str, str] | None = None,
         progress: Progress | None = None,
+        late: Callable[[], bool] | None = None,
     ) -> Exchange:
-        """Send a request at once. Raises NotSent where it surely was not; later faults come from the exchange."""
+        """Send a request at once. Raises NotSent where it surely was not; later faults come from the exchange.
+
+        `late` is asked right before the sending: where it says True, nothing is sent and TooLate is the answer.
+        """
         ...
 
     def notify(self, method: str, params: dict[str, Json]) -> None:

@@ -45,13 +45,14 @@ class Session:
         *,
         headers: Mapping[str, str] | None = None,
         progress: Progress | None = None,
+        late: Callable[[], bool] | None = None,
     ) -> Exchange:
-        """Send a call at once: nothing happens between the caller's last look at the clock and the sending.
+        """Send a call at once, unless `late` says right before the sending that it may not begin any more.
 
         Its answer is to be read with `understood(wire.read_call_result, ...)`. Raises NotSent.
         """
         params: dict[str, Json] = {"name": name, "arguments": arguments, "_meta": meta}
-        return self.peer.begin("tools/call", params, headers=headers, progress=progress)
+        return self.peer.begin("tools/call", params, headers=headers, progress=progress, late=late)
 
 
 async def open_session(peer: Peer, timeout: float) -> Session:

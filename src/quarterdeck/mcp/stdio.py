@@ -9,7 +9,7 @@ from quarterdeck.core.json import Json
 from quarterdeck.core.log import get
 from quarterdeck.mcp import wire
 from quarterdeck.mcp.lines import Lines
-from quarterdeck.mcp.records import Cut, McpFault, Nonsense, NotSent, Progress, TooMuch, rejection
+from quarterdeck.mcp.records import Cut, McpFault, Nonsense, NotSent, Progress, TooLate, TooMuch, rejection
 
 log = get(__name__)
 
@@ -76,8 +76,11 @@ class StdioPeer:
         *,
         headers: Mapping[str, str] | None = None,  # noqa: ARG002  # only HTTP has them
         progress: Progress | None = None,
+        late: Callable[[], bool] | None = None,
     ) -> StdioExchange:
-        """Write a request. Raises NotSent when the connection has ended."""
+        """Write a request. Raises NotSent when the connection has ended, TooLate when `late` says so."""
+        if late is not None and late():
+            raise TooLate
         self._next += 1
         id_ = self._next
         meta = params.get("_meta")

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,9 +13,10 @@ from yarl import URL
 
 from quarterdeck.core.settings import Settings
 from quarterdeck.net import bodies, rules
-from quarterdeck.net.errors import OutboundFailed, OutboundTimeout, OutboundTooLarge
+from quarterdeck.net.errors import OutboundFailed, OutboundLate, OutboundTimeout, OutboundTooLarge
 from quarterdeck.net.guard import Guard, Resolve
 from quarterdeck.net.records import Call, Headers, Limits, Reach, Refusal, Reply, Rule, Target, header, headers_of
+from quarterdeck.net.timely import Timely
 
 USER_AGENT = "Quarterdeck"
 
@@ -127,8 +128,13 @@ class Outbound:
         *,
         limits: Limits | None = None,
         allow_redirects: bool = False,
+        late: Callable[[], bool] | None = None,
     ) -> AsyncGenerator[Answer]:
-        """The same, with the body as it comes. Leaving the block before its end closes the connection."""
+        """The same, with the body as it comes. Leaving the block before its end closes the connection.
+
+        `late` is asked when the connection stands, right before the body is written: where it says True, nothing of
+        the body is sent and OutboundLate is raised.
+        """
         limits = limits or Limits()
         pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
         call = Call(method.upper(), url, headers_of([*pairs]), body)
@@ -136,18 +142,20 @@ class Outbound:
         if named:
             raise ValueError(f"these headers are the client's own: {', '.join(sorted(named))}")
         with _translated():
-            response = await self._send(call, limits, allow_redirects=allow_redirects)
+            response = await self._send(call, limits, late, allow_redirects=allow_redirects)
         try:
             yield self._answer(response, limits)
         finally:
             # After its last byte the connection is already back in the pool, and this does nothing.
             response.close()
 
-    async def _send(self, call: Call, limits: Limits, *, allow_redirects: bool) -> aiohttp.ClientResponse:
+    async def _send(
+        self, call: Call, limits: Limits, late: Callable[[], bool] | None, *, allow_redirects: bool
+    ) -> aiohttp.ClientResponse:
         started = asyncio.get_running_loop().time()
         for _ in range(rules.MAX_REDIRECTS + 1):
             target = self.guard.admit(call.url)
-            response = await self._exchange(call, target, _remaining(limits, started))
+            response = await self._exchange(call, target, _remaining(limits, started), late)
             location = response.headers.get("Location", "")
             if not allow_redirects or response.status not in _REDIRECTS or not location:
                 return response
@@ -159,7 +167,20 @@ class Outbound:
         refusal = Refusal(Rule.REDIRECT_LIMIT, f"The other side redirects more than {rules.MAX_REDIRECTS} times.")
         raise self.guard.refused(refusal, url=call.url)
 
-    async def _exchange(self, call: Call, target: Target, limits: Limits) -> aiohttp.ClientResponse:
+    async def _exchange(
+        self, call: Call, target: Target, limits: Limits, late: Callable[[], bool] | None
+    ) -> aiohttp.ClientResponse:
+        body = Timely(call.body, late) if call.body and late is not None else call.body
+        try:
+            return await self._ask(call, target, limits, body)
+        except aiohttp.ClientError:
+            if isinstance(body, Timely) and body.held_back:
+                raise OutboundLate from None
+            raise
+
+    async def _ask(
+        self, call: Call, target: Target, limits: Limits, body: bytes | Timely | None
+    ) -> aiohttp.ClientResponse:
         url = URL.build(
             scheme=target.scheme,
             host=target.host,
@@ -172,7 +193,7 @@ class Outbound:
             call.method,
             url,
             headers=[("Accept-Encoding", bodies.ACCEPTED), *call.headers],
-            data=call.body,
+            data=body,
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(
                 total=limits.total, connect=limits.connect, sock_connect=limits.connect, sock_read=limits.idle

@@ -15,6 +15,12 @@ class OutboundTimeout(Error):
     code, status = "net.timeout", 504
 
 
+class OutboundLate(Error):
+    """The request was held back: by the time the connection stood, it was not to be sent any more."""
+
+    code, status = "net.late", 504
+
+
 class OutboundTooLarge(Error):
     """The other side's answer is larger than this call accepts."""
 

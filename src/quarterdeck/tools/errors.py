@@ -1,7 +1,6 @@
 """What can go wrong before a tool is called."""
 
 from quarterdeck.core.errors import Error
-from quarterdeck.mcp.records import NotSent
 
 
 class ToolsUnprepared(Error):
@@ -18,9 +17,3 @@ class ServerUnavailable(Error):
     def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.retry_after = retry_after
-
-
-class TooLate(NotSent):
-    """The call may not begin any more."""
-
-    code = "tools.too_late"

@@ -11,7 +11,7 @@ from quarterdeck.mcp import wire
 from quarterdeck.mcp.records import Exchange, McpFault, NotSent, Progress
 from quarterdeck.mcp.session import Session, open_session
 from quarterdeck.mcp.stdio import StdioPeer
-from quarterdeck.tools.errors import ServerUnavailable, TooLate
+from quarterdeck.tools.errors import ServerUnavailable
 from quarterdeck.tools.host.processes import resident
 from quarterdeck.tools.launch import HostProcess, Launch
 from quarterdeck.tools.warden import Warden
@@ -70,9 +70,9 @@ class LocalServer:
         late: Callable[[], bool],
         progress: Progress | None,
     ) -> Exchange:
-        """Send a call once the server has read what was sent before. `late` is asked just before sending.
+        """Send a call once the server has read what was sent before. `late` is asked right before the sending.
 
-        Raises NotSent: too late, or the server is ending.
+        Raises TooLate, or NotSent when the server is ending.
         """
         while self._peer.clogged and not self._peer.closed and not late():
             with contextlib.suppress(TimeoutError):
@@ -80,9 +80,7 @@ class LocalServer:
                     await self._peer.drained()
         if self.state != "ready" or self._session is None:
             raise NotSent(f"The tool server `{self.name}` is ending.")
-        if late():
-            raise TooLate
-        exchange = self._session.call(tool, arguments, meta, progress=progress)
+        exchange = self._session.call(tool, arguments, meta, progress=progress, late=late)
         self.calls += 1
         self.in_flight += 1
         exchange.answer.add_done_callback(self._answered)

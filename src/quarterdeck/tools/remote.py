@@ -11,7 +11,7 @@ from quarterdeck.mcp.http import HttpPeer
 from quarterdeck.mcp.records import Exchange, McpFault, NotSent, Progress, Unreachable
 from quarterdeck.mcp.session import Session, open_session
 from quarterdeck.net.client import Outbound
-from quarterdeck.tools.errors import ServerUnavailable, TooLate
+from quarterdeck.tools.errors import ServerUnavailable
 
 CONNECT_WITHIN = 20.0
 LISTING_LIVES = 300.0
@@ -69,13 +69,11 @@ class RemoteServer:
         late: Callable[[], bool],
         progress: Progress | None,
     ) -> Exchange:
-        """Send a call. `late` is asked just before. Raises NotSent."""
+        """Send a call. `late` is asked right before the sending. Raises NotSent."""
         if self.state != "ready" or self._session is None:
             raise NotSent(f"The connection to the tool server `{self.name}` has ended.")
-        if late():
-            raise TooLate
         headers = self._argument_headers(tool, arguments)
-        exchange = self._session.call(tool, arguments, meta, headers=headers, progress=progress)
+        exchange = self._session.call(tool, arguments, meta, headers=headers, progress=progress, late=late)
         self.calls += 1
         self.in_flight += 1
         exchange.answer.add_done_callback(self._answered)

@@ -1,11 +1,10 @@
 """What the end of a call means: failed only where it surely had no effect, unknown where nobody can say."""
 
-from quarterdeck.mcp.records import Cut, McpFault, Nonsense, NotSent, Rejected, TooMuch, Unreachable
+from quarterdeck.mcp.records import Cut, McpFault, Nonsense, NotSent, Rejected, TooLate, TooMuch, Unreachable
 from quarterdeck.releases.manifest import as_doubles
 from quarterdeck.releases.records import ToolGrant
 from quarterdeck.runs.messages import Text
 from quarterdeck.runs.records import Effect
-from quarterdeck.tools.errors import TooLate
 from quarterdeck.tools.records import Answered, Failed, ToolOutcome, Unknown
 
 _FORGIVEN_AFTER = 60.0
