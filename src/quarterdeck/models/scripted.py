@@ -58,7 +58,7 @@ class Scripted:
     @classmethod
     def read(cls, options: ScriptedOptions) -> "Scripted":
         """From a connection's options. Raises ValueError for a script that can't be read."""
-        script = msgspec.json.decode(options.script or b"{}", type=Lines)
+        script = msgspec.json.decode(options.script, type=Lines)
         return cls(Reading(script), latency=options.latency_ms / 1000)
 
     async def answer(self, request: ModelRequest, delta: Delta | None) -> ModelAnswer:

@@ -21,6 +21,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from quarterdeck.models.records import Fault, ModelFault
+from quarterdeck.models.sparing import spare_google, spare_openai
 from quarterdeck.models.transport import open_client, origin_of
 from quarterdeck.providers.options import WireOptions
 from quarterdeck.providers.records import Connection, Kind
@@ -79,6 +80,7 @@ def _openai(connection: Connection, options: WireOptions, key: str, http: httpx2
     client.organization, client.project = options.organization, options.project
     client.webhook_secret = client.admin_api_key = None
     client._custom_headers = {}  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # read from OPENAI_CUSTOM_HEADERS
+    spare_openai(client)
     return client
 
 
@@ -96,6 +98,7 @@ def _google(connection: Connection, key: str, http: httpx2.AsyncClient) -> MakeM
     except ImportError:
         raise unconfigured("Google's SDK is not installed; install quarterdeck[google] on the workers.") from None
     provider = GoogleProvider(api_key=key or NO_KEY, base_url=connection.base_url, http_client=http)
+    spare_google(provider.client)
     return lambda model: GoogleModel(model, provider=provider)
 
 

@@ -38,7 +38,7 @@ class RecordedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class ScriptedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of connections that answer by a script, for tests and benches. The script's own form is the model's affair."""
 
-    script: msgspec.Raw | None = None
+    script: msgspec.Raw = msgspec.Raw(b"{}")
     latency_ms: Annotated[float, msgspec.Meta(ge=0, le=600_000)] = 0.0
 
 
