@@ -72,7 +72,8 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """The superuser's URL, for `migrate`; processes derive those of their own roles from it."""
-        return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self._port}/postgres"
+        # Said outright, since a driver that has to find out makes an SSL context and a round trip for each connection.
+        return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self._port}/postgres?sslmode=disable"
 
     @property
     def port(self) -> int:
@@ -151,7 +152,7 @@ class EmbeddedPostgres:
             _log.warning("embedded.leftovers_ended", pids=ended)
         password_file = self._files / "postgres.password"
         if cluster.exists() and password_file.is_file():
-            self._password = password_file.read_text(encoding="ascii").strip()
+            self._password = password_file.read_text(encoding="utf-8").strip()
             return cluster
         self._password = secrets.token_urlsafe(32)
         if cluster.exists():

@@ -59,7 +59,7 @@ def choose(installs: Sequence[Install], made_by: int | None) -> Install:
 
 def within_reach(install: Install, owner: Owner) -> Install:
     """The same install, or a copy of it where `owner` may run it. No folder's mode is ever changed for it."""
-    if not owner.by_root or owner.reaches(install.program("postgres")):
+    if not owner.by_root or _usable(install, owner):
         return install
     name = f"postgresql-{install.major}-{importlib.metadata.version(WHEEL)}"
     for shelf in SHELVES:
@@ -67,7 +67,7 @@ def within_reach(install: Install, owner: Owner) -> Install:
             copy = Install(_copied(install, shelf, name), install.major)
         except OSError:
             continue
-        if owner.reaches(copy.program("postgres")) and _runs(copy, owner):
+        if _usable(copy, owner):
             return copy
     raise FolderNotPermitted(
         f"{owner.name} can't reach {install.folder}, and no copy could be put into "
@@ -80,28 +80,47 @@ def _copied(install: Install, shelf: Path, name: str) -> Path:
     shelf.mkdir(mode=0o755, exist_ok=True)
     if shelf.is_symlink() or shelf.stat().st_uid != 0 or shelf.stat().st_mode & 0o022:
         raise PermissionError(f"{shelf} is not root's alone")
-    target = shelf / name
+    target, package = shelf / name, install.folder.parent
     if not target.exists():
         fresh = Path(tempfile.mkdtemp(dir=shelf))
         try:
-            for part in _NEEDED:
-                source, place = install.folder / part, fresh / part
-                place.parent.mkdir(exist_ok=True)
-                if source.is_dir():
-                    shutil.copytree(source, place, symlinks=True, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
-                else:
-                    shutil.copy2(source, place)
-            fresh.chmod(0o755)
+            _copy_parts(install, fresh)
             fresh.rename(target)
         except OSError:
             shutil.rmtree(fresh, ignore_errors=True)
             if not target.exists():
                 raise
-    return target
+    return target / package.name / install.folder.name
 
 
-def _runs(install: Install, owner: Owner) -> bool:
-    """Whether the copy can be executed: the file system may be mounted noexec."""
+def _copy_parts(install: Install, place: Path) -> None:
+    """Copy what the server needs, as it lies in the wheel: its programs find their libraries by the relative place."""
+    package = install.folder.parent
+    for part in (
+        *(install.folder / name for name in _NEEDED),
+        *(package.parent / name for name in _libraries(package)),
+    ):
+        copy = place / part.relative_to(package.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if part.is_dir():
+            shutil.copytree(part, copy, symlinks=True, ignore=shutil.ignore_patterns("*.a", "pkgconfig"))
+        else:
+            shutil.copy2(part, copy)
+    for path in (place, *place.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & 0o100 else 0o644)
+
+
+def _libraries(package: Path) -> list[str]:
+    """Where the tools that repair wheels put shared libraries: beside the package on Linux, inside it on macOS."""
+    names = (f"{package.name}.libs", f"{package.name}/.dylibs")
+    return [name for name in names if (package.parent / name).is_dir()]
+
+
+def _usable(install: Install, owner: Owner) -> bool:
+    """Whether this user can really run it: files may be closed to others, and a file system mounted noexec."""
+    if not owner.reaches(install.program("postgres")):
+        return False
     try:
         return (
             subprocess.run(

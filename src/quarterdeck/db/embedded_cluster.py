@@ -147,15 +147,16 @@ class Cluster:
             return []
         except ValueError:
             noted = 0
-        if self._runs_here(noted):
-            _end(noted, (signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
-            return [noted]
-        # After a restart of a container the same number is soon somebody else's, and PostgreSQL would not start.
-        pid_file.unlink()
+        server = [noted] if self._runs_here(noted) else []
+        for pid in server:
+            _end(pid, (signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
+        # PostgreSQL takes any process of this number for its own predecessor and would not start: one that is dead and
+        # not yet collected, and after a restart of a container somebody else's.
+        pid_file.unlink(missing_ok=True)
         orphans = [pid for pid in psutil.pids() if self._runs_here(pid)]
         for pid in orphans:
             _end(pid, (signal.SIGKILL, 5.0))
-        return orphans
+        return server + orphans
 
     def _runs_here(self, pid: int) -> bool:
         try:
@@ -244,11 +245,23 @@ def end_process(process: subprocess.Popen[bytes]) -> None:
 
 def _end(pid: int, *asks: tuple[signal.Signals, float]) -> None:
     for ask, patience in asks:
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.TimeoutExpired):
-            process = psutil.Process(pid)
-            process.send_signal(ask)
-            process.wait(patience)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, ask)
+        deadline = time.monotonic() + patience
+        while not _is_over(pid):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_POLL)
+        else:
             return
+
+
+def _is_over(pid: int) -> bool:
+    """Whether a process has ended. In a container without an init, nobody ever collects an orphan's exit status."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _explained(said: str, folder: Path, port: int | None = None) -> Error:

@@ -154,6 +154,8 @@ _SENTENCES: tuple[tuple[tuple[type[BaseException], ...], type[Error]], ...] = (
             asyncpg.DatabaseDroppedError,
             asyncpg.IdleSessionTimeoutError,
             asyncpg.IdleInTransactionSessionTimeoutError,
+            # The driver's words for a statement that meets the server's farewell before the connection is closed.
+            asyncpg.InternalClientError,
         ),
         DatabaseAway,
     ),

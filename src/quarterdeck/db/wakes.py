@@ -68,6 +68,7 @@ class Wakes:
         self._url = url
         self._waiting: dict[tuple[str, str], str] = {}
         self._unique = 0
+        self._dropped = 0
         self._listeners: dict[str, list[Listener]] = {}
         self._listening: set[str] = set()
         self._stir = asyncio.Event()
@@ -104,7 +105,9 @@ class Wakes:
             _log.exception("wakes.item_refused", channel=channel)
             return
         if len(text.encode()) > LARGEST_PAYLOAD - 2 or len(self._waiting) >= _MOST_WAITING:
-            _log.warning("wakes.dropped", channel=channel, size=len(text), waiting=len(self._waiting))
+            if self._dropped == 0:
+                _log.warning("wakes.dropping", channel=channel, size=len(text), waiting=len(self._waiting))
+            self._dropped += 1
             return
         self._waiting[(channel, key)] = text
         self._stir.set()
@@ -184,7 +187,9 @@ class Wakes:
             self._listening.discard(channel)
 
     async def _depart(self, connection: Connection) -> None:
-        batch, self._waiting = self._waiting, {}
+        if self._dropped > 1:
+            _log.warning("wakes.dropped", count=self._dropped)
+        batch, self._waiting, self._dropped = self._waiting, {}, 0
         channels: list[str] = []
         payloads: list[str] = []
         for channel in dict.fromkeys(channel for channel, _ in batch):

@@ -19,6 +19,8 @@ from quarterdeck.db.scram import verifier
         (asyncpg.AdminShutdownError("x"), faults.DatabaseAway),
         (asyncpg.CannotConnectNowError("x"), faults.DatabaseAway),
         (asyncpg.IdleInTransactionSessionTimeoutError("x"), faults.DatabaseAway),
+        (asyncpg.InternalClientError("x"), faults.DatabaseAway),
+        (asyncpg.OutdatedSchemaCacheError("x"), faults.Contended),
         (asyncpg.DiskFullError("x"), faults.DatabaseFull),
         (asyncpg.TooManyConnectionsError("x"), faults.DatabaseBusy),
         (asyncpg.QueryCanceledError("x"), faults.StatementTooSlow),
