@@ -7,6 +7,7 @@ from typing import cast
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from quarterdeck.core import log as logs
 from quarterdeck.core.errors import (
@@ -29,6 +30,7 @@ from quarterdeck.http.context import context_of
 from quarterdeck.http.fixes import explain_invalid
 
 MEDIA_TYPE = "application/problem+json"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _RESERVED = frozenset({"type", "title", "status", "detail", "instance", "code"})
 _log = logs.get("quarterdeck.http")
 
@@ -107,9 +109,20 @@ def translate(fault: BaseException) -> Error:
 
 async def _answer(request: Request, fault: Exception) -> Response:
     error = translate(fault)
+    if isinstance(error, NoSuchMethod):
+        error = NoSuchMethod(allow=", ".join(_methods_at(request)))
     if error.status >= 500:
         _log.warning("http.problem", code=error.code, detail=error.detail, **_loggable(error))
     return problem(error, request.scope)
+
+
+def _methods_at(request: Request) -> list[str]:
+    """What may be asked at an address: each method is a route of its own, and the framework names one route's only."""
+    return [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 def _of_framework(fault: HTTPException) -> Error:
@@ -120,7 +133,7 @@ def _of_framework(fault: HTTPException) -> Error:
         case 404:
             return NotFound("There is nothing at this address.")
         case 405:
-            return NoSuchMethod(allow=(fault.headers or {}).get("allow") or (fault.headers or {}).get("Allow"))
+            return NoSuchMethod()
         case 400:
             return Malformed("The body can't be read: it is not JSON in UTF-8.")
         case status:

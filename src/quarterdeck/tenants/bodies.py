@@ -13,7 +13,8 @@ from quarterdeck.tenants.records import Grant, Key, Tenant
 
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", examples=["acme"])]
 Label = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Bound = Annotated[int, Field(ge=1, le=1_000_000)]
+Bound = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 _YEAR = 366 * 24 * 3600
 
 
@@ -38,7 +39,7 @@ class TenantChange(Strict):
     name: Label = ""
     max_running: Bound | None = None
     queue_limit: Bound | None = None
-    disabled: bool = False
+    disabled: Flag = False
 
 
 class TenantRecord(BaseModel):
@@ -67,9 +68,9 @@ class NewKey(Strict):
     roles: list[Role] = Field(default_factory=list[Role], max_length=6)
     agents: list[Slug] | None = Field(default=None, max_length=200, description="Absent = every agent.")
     environments: list[Slug] | None = Field(default=None, max_length=20, description="Absent = every environment.")
-    expires_in_s: Annotated[int, Field(ge=1, le=10 * _YEAR)] | None = None
-    may_assert_user: bool = Field(default=False, description="May name the end user that it acts for.")
-    deployment: bool = Field(default=False, description="A deployment admin's key, outside all tenants.")
+    expires_in_s: Annotated[int, Field(ge=1, le=10 * _YEAR, strict=True)] | None = None
+    may_assert_user: Flag = Field(default=False, description="May name the end user that it acts for.")
+    deployment: Flag = Field(default=False, description="A deployment admin's key, outside all tenants.")
 
     def grant(self, clock: Clock) -> Grant:
         """What the key is to be good for."""
@@ -85,7 +86,9 @@ class NewKey(Strict):
 class Rotation(Strict):
     """How a key gives way to a new one."""
 
-    overlap_s: int = Field(default=0, ge=0, le=30 * 24 * 3600, description="Seconds for which the old key still works.")
+    overlap_s: int = Field(
+        default=0, strict=True, ge=0, le=30 * 24 * 3600, description="Seconds for which the old key still works."
+    )
 
 
 class KeyRecord(BaseModel):

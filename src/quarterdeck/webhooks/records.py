@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
-from quarterdeck.core.errors import Conflict, NotFound
+from quarterdeck.core.errors import Conflict, Invalid, NotFound
 from quarterdeck.core.ids import RunId, TenantId, uuid7
 
 EndpointId = NewType("EndpointId", UUID)
@@ -133,6 +133,12 @@ class EndpointDisabled(Conflict):
     """This webhook is disabled; enable it first."""
 
     code = "webhook.disabled"
+
+
+class HostUnknown(Invalid):
+    """The host of this URL can't be found in the DNS just now; check its spelling."""
+
+    code = "webhook.host_unknown"
 
 
 class TooManyEndpoints(Conflict):

@@ -10,6 +10,7 @@ from quarterdeck.core.settings import Settings
 from quarterdeck.core.signature import new_secret
 from quarterdeck.db.records import Tx
 from quarterdeck.net.client import Outbound
+from quarterdeck.net.errors import OutboundFailed, OutboundTimeout
 from quarterdeck.webhooks import rules, store
 from quarterdeck.webhooks.records import (
     TEST_KIND,
@@ -20,6 +21,7 @@ from quarterdeck.webhooks.records import (
     EndpointDisabled,
     EndpointId,
     EndpointMissing,
+    HostUnknown,
     Secret,
     TooManyEndpoints,
     new_delivery_id,
@@ -57,8 +59,11 @@ class Webhooks:
         return cls(outbound, settings.derive("webhooks"))
 
     async def examine(self, url: str) -> str:
-        """The URL in its canonical spelling. Raises TargetRefused, or that its host can't be found just now."""
-        return (await self._outbound.examine(url)).url
+        """The URL in its canonical spelling. Raises TargetRefused, and HostUnknown when its host can't be found."""
+        try:
+            return (await self._outbound.examine(url)).url
+        except (OutboundFailed, OutboundTimeout):
+            raise HostUnknown from None
 
     async def register(
         self, tx: Tx, tenant: TenantId, url: str, kinds: tuple[str, ...], description: str, by: str

@@ -27,6 +27,10 @@ def application() -> FastAPI:
     async def order(body: Order):
         return {"amount": body.amount}
 
+    @app.get("/v1/orders")
+    async def orders():
+        return []
+
     @app.get("/v1/orders/{number}")
     async def find(number: int, limit: Annotated[int, Query(le=10)] = 1):
         return {"number": number}
@@ -152,9 +156,10 @@ async def test_401_says_how_to_authenticate(client):
 
 async def test_unknown_addresses_and_methods_are_problems_too(client):
     problem_of(await client.get("/nowhere"), 404, "not_found")
-    wrong = await client.put("/v1/orders")
-    problem_of(wrong, 405, "request.method")
-    assert wrong.headers["allow"] == "POST"
+    for path, allowed in (("/v1/orders", "GET, POST"), ("/v1/orders/1", "GET")):
+        wrong = await client.put(path)
+        problem_of(wrong, 405, "request.method")
+        assert wrong.headers["allow"] == allowed
 
 
 async def test_path_and_query_are_checked_like_bodies(client):
