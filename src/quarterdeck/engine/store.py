@@ -39,6 +39,9 @@ PRUNE_STATISTICS = f"DELETE FROM {SCHEMA}.pgqueuer_statistics WHERE created < no
 
 INSTALLED = "SELECT to_regclass($1) IS NOT NULL"
 
+# Workers that may act now.
+COUNT_LIVING = "SELECT count(*) FROM qd.workers WHERE lease_until > clock_timestamp() AND NOT draining"
+
 
 async def install(owner: Connection) -> None:
     """Create or upgrade PgQueuer's tables in their own schema, as the owner. Safe to repeat.
@@ -85,6 +88,12 @@ async def register(
 async def renew(connection: Connection, worker: WorkerId, epoch: int, lease: timedelta, *, draining: bool) -> bool:
     """Renew a lease. False: it had run out, and all that the worker held is for others to take."""
     return await connection.fetchval(RENEW, worker, epoch, lease, draining) is not None
+
+
+async def count_living(connection: Connection) -> int:
+    """How many workers hold a lease and take runs. For whoever starts them."""
+    count: int = await connection.fetchval(COUNT_LIVING)
+    return count
 
 
 async def give_up(tx: Tx, worker: WorkerId, epoch: int) -> None:
