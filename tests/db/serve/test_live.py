@@ -37,7 +37,7 @@ class Reader:
 
     async def until(self, count: int, what: str = "events") -> None:
         async def enough() -> None:
-            while len(getattr(self, what)) < count:  # noqa: ASYNC110  # a test's own clock
+            while len(getattr(self, what)) < count:
                 await asyncio.sleep(0.002)
 
         await soon(enough())

@@ -60,7 +60,7 @@ class Stream:
 
     async def until_open(self, count: int) -> None:
         async def reached() -> None:
-            while self.open != count:  # noqa: ASYNC110  # a test's own clock
+            while self.open != count:
                 await asyncio.sleep(0.01)
 
         await soon(reached())
