@@ -15,11 +15,13 @@ _WILD = re.compile(f"({re.escape(ANYTHING)}|{re.escape(MARK)})")
 
 
 def matches(recorded: str, actual: str) -> bool:
-    """Whether the actual text is the recorded one, white space at the ends aside. Wildcards stand for any text.
+    """Whether the actual text is the recorded one, white space evened out. Wildcards stand for any text.
 
     Linear in the lengths: pieces between wildcards are looked for from left to right.
     """
-    recorded, actual = recorded.strip(), actual.strip()
+    if recorded == actual:
+        return True
+    recorded, actual = plain(recorded), plain(actual)
     if recorded == actual:
         return True
     if ANYTHING not in recorded and MARK not in recorded:
@@ -34,6 +36,16 @@ def matches(recorded: str, actual: str) -> bool:
             return False
         position = found + len(piece)
     return True
+
+
+def is_wild(recorded: str) -> bool:
+    """Whether there is a wildcard in it."""
+    return _WILD.search(recorded) is not None
+
+
+def plain(text: str) -> str:
+    """The text with its white space evened out."""
+    return " ".join(text.split())
 
 
 def compare(recorded: str, actual: str) -> str:

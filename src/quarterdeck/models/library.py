@@ -8,6 +8,7 @@ from typing import Protocol
 
 from quarterdeck.models import cassettes
 from quarterdeck.models.cassettes import CassetteInvalid, Conversation
+from quarterdeck.models.differences import is_wild, matches, plain
 from quarterdeck.models.records import ModelRequest
 
 _KEPT_RELEASES = 256
@@ -27,6 +28,14 @@ class Shelf:
             self.by_id[conversation.id] = conversation
             if conversation.opening is not None:
                 _ = self.by_opening.setdefault(plain(conversation.opening), conversation)
+        self._wild = [opening for opening in self.by_opening if is_wild(opening)]
+
+    def opening_with(self, text: str) -> Conversation | None:
+        """The conversation that opens with this text; one that says it word for word before one with wildcards."""
+        exact = self.by_opening.get(plain(text))
+        if exact is not None:
+            return exact
+        return next((self.by_opening[opening] for opening in self._wild if matches(opening, text)), None)
 
 
 class Library(Protocol):
@@ -73,11 +82,6 @@ class ReleaseLibrary:
             if len(self._shelves) > _KEPT_RELEASES:
                 _ = self._shelves.popitem(last=False)
         return shelf
-
-
-def plain(text: str) -> str:
-    """The text with its white space evened out: how openings are compared."""
-    return " ".join(text.split())
 
 
 def _is_cassette(path: str) -> bool:

@@ -11,7 +11,7 @@ from quarterdeck.core.json import digest
 from quarterdeck.core.text import shorten
 from quarterdeck.models import differences
 from quarterdeck.models.cassettes import CassetteInvalid, Conversation, Exchange, Said
-from quarterdeck.models.library import Library, Shelf, plain
+from quarterdeck.models.library import Library, Shelf
 from quarterdeck.models.positions import Positions, newest
 from quarterdeck.models.prices import price_again
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
@@ -81,9 +81,9 @@ class Recorded:
             if (named := shelf.by_id.get(wanted)) is None:
                 raise _fault(f"There is no recorded conversation `{wanted}`. {_listed(shelf)}", Fault.NOT_RECORDED)
             return named
-        opening = plain(_opening(request.messages))
-        if (exact := shelf.by_opening.get(opening)) is not None:
-            return exact
+        opening = differences.plain(_opening(request.messages))
+        if (found := shelf.opening_with(opening)) is not None:
+            return found
         alike = next(iter(get_close_matches(opening[:2000], list(shelf.by_opening), 1, _ALIKE)), None)
         if alike is not None and not self._strict:
             chosen = shelf.by_opening[alike]
