@@ -40,7 +40,7 @@ class Handoff(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RunAdmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """The API accepted the run. Everything that configured it is named here."""
+    """The API accepted the run. Everything that configured it is named here; `not_before` is Unix milliseconds."""
 
     kind = "run.admitted"
     agent: str
@@ -53,6 +53,7 @@ class RunAdmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
     priority: int = 0
     submitted_by: str = ""
     traceparent: str | None = None
+    not_before: int | None = None
     effective: str = ""
 
 

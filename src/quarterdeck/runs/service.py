@@ -96,6 +96,7 @@ class Runs:
             priority=submission.priority,
             submitted_by=submission.submitted_by,
             traceparent=submission.traceparent,
+            not_before=int(submission.available_at.timestamp() * 1000) if submission.available_at else None,
         )
         run = await store.insert(tx, submission, rules.title(messages), position, event)
         if run is None:

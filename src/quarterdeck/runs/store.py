@@ -247,7 +247,7 @@ async def move(
     cancel: bool = False,
     forgive: bool = False,
 ) -> None:
-    """Change the status of a locked run that no worker is changing. `forgive`: it begins anew, as if never cancelled."""
+    """Change the status of a locked run that no worker is changing. `forgive`: it begins anew, never cancelled."""
     await tx.execute(MOVE, run.tenant, run.id, to, reason, why, error_code, ended, cancel, forgive)
 
 
