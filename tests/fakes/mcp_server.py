@@ -1,14 +1,15 @@
 """A tool server of somebody else: MCP by the SDK, over stdio or streamable HTTP. For tests and for benches.
 
-    python -m tests.fakes.mcp_server                      stdio
-    python -m tests.fakes.mcp_server --http 8000          http://127.0.0.1:8000/mcp
-    python -m tests.fakes.mcp_server --effects FILE       `record` adds a line to FILE for every effect
+python -m tests.fakes.mcp_server                      stdio
+python -m tests.fakes.mcp_server --http 8000          http://127.0.0.1:8000/mcp
+python -m tests.fakes.mcp_server --effects FILE       `record` adds a line to FILE for every effect
 """
 
 import argparse
 import asyncio
 import base64
 import os
+import random
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ PIXEL = base64.b64decode(
 )
 
 
-def build(effects: Path | None = None) -> MCPServer[Any]:
+def build(effects: Path | None = None, delay: float = 0.0) -> MCPServer[Any]:
     """The server with its tools. `record` writes `key<TAB>what` to `effects`, which is what a count of effects reads."""
     server: MCPServer[Any] = MCPServer("fake", log_level="ERROR")
 
@@ -77,16 +78,20 @@ def build(effects: Path | None = None) -> MCPServer[Any]:
         return "\n".join(f"{key}={known[key]}" for key in sorted(known) if key.startswith("quarterdeck/"))
 
     @server.tool(structured_output=False)
-    def record(what: str, context: Context) -> str:  # pyright: ignore[reportMissingTypeArgument]
+    async def record(what: str, context: Context) -> str:  # pyright: ignore[reportMissingTypeArgument]
         """Have an effect that can be counted."""
+        await asyncio.sleep(delay * random.random())
         key = dict(context.request_context.meta or {}).get("quarterdeck/key", "")
         if effects is not None:
             with effects.open("a") as lines:
                 lines.write(f"{key}\t{what}\n")
                 lines.flush()
                 os.fsync(lines.fileno())
+        await asyncio.sleep(delay * random.random())
         return "recorded"
 
+    # The same effect under a second name, so that an agent can declare it otherwise.
+    server.add_tool(record, name="record_keyed", structured_output=False)
     return server
 
 
@@ -118,8 +123,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--http", type=int)
     parser.add_argument("--effects", type=Path)
+    parser.add_argument("--delay", type=float, default=0.0, help="at most so many seconds before and after an effect")
     chosen = parser.parse_args()
-    server = build(chosen.effects)
+    server = build(chosen.effects, chosen.delay)
     if chosen.http is None:
         server.run("stdio")
     else:

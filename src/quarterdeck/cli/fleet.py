@@ -92,6 +92,11 @@ class Fleet:
         """The data folder."""
         return self.settings.data_dir
 
+    @property
+    def database_pid(self) -> int:
+        """The process id of the embedded PostgreSQL just now; 0 where there is none."""
+        return self._database.pid if self._database is not None else 0
+
     def start(self, note: Callable[[str], None] = lambda _: None) -> None:
         """Start everything; return once the API answers. `note` is told each step, in words.
 

@@ -27,6 +27,14 @@ WHERE id = $1 AND epoch = $2 AND lease_until > clock_timestamp() RETURNING 1
 # A worker that leaves in good order gives its lease up at once.
 LEAVE = "UPDATE qd.workers SET lease_until = clock_timestamp(), draining = true WHERE id = $1 AND epoch = $2"
 
+# Workers with what they hold.
+LISTED = """
+SELECT w.id, w.host, w.pid, w.version, w.behaviours, w.capacity, w.epoch, w.started_at, w.lease_until,
+    CASE WHEN w.lease_until <= clock_timestamp() THEN 'dead' WHEN w.draining THEN 'draining' ELSE 'alive' END AS state,
+    (SELECT count(*)::int FROM qd.runs r WHERE r.worker = w.id AND r.status IN ('running', 'cancelling')) AS running
+FROM qd.workers w ORDER BY w.started_at DESC LIMIT 1000
+"""
+
 # Rows of workers that are long gone.
 FORGET = """
 DELETE FROM qd.workers w WHERE lease_until < now() - interval '1 hour'
@@ -94,6 +102,11 @@ async def count_living(connection: Connection) -> int:
     """How many workers hold a lease and take runs. For whoever starts them."""
     count: int = await connection.fetchval(COUNT_LIVING)
     return count
+
+
+async def listed(tx: Tx) -> list[dict[str, object]]:
+    """Every worker of the last hour, newest first, as it is shown."""
+    return [dict(zip(row.keys(), (row[name] for name in row.keys()), strict=True)) for row in await tx.fetch(LISTED)]  # noqa: SIM118  # rows iterate over values
 
 
 async def give_up(tx: Tx, worker: WorkerId, epoch: int) -> None:

@@ -198,6 +198,7 @@ class RunRecord(BaseModel):
     finished_at: datetime | None
     parked_at: datetime | None
     attempt: int
+    worker_id: str | None
     last_seq: int
     duration_ms: int
     queued_ms: int

@@ -47,6 +47,7 @@ def brief(run: Run, tenant_slug: str, now: datetime, owner: str | None = None) -
         "finished_at": moment(run.finished_at),
         "parked_at": moment(run.parked_at),
         "attempt": run.attempt,
+        "worker_id": str(run.worker) if run.worker else None,
         "last_seq": run.last_seq,
         "duration_ms": _ms(run.created_at, run.finished_at or now),
         "queued_ms": _ms(run.created_at, run.started_at or run.finished_at or now),

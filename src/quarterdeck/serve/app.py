@@ -15,6 +15,7 @@ from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Urls
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import Wakes
+from quarterdeck.engine import routes as workers
 from quarterdeck.http import border
 from quarterdeck.http.parts import Parts, join
 from quarterdeck.providers import routes as providers
@@ -30,17 +31,20 @@ from quarterdeck.tenants.authenticator import KeyAuthenticator
 from quarterdeck.tenants.changes import spread
 from quarterdeck.tenants.minting import Peppers
 from quarterdeck.threads import routes as threads
+from quarterdeck.traces import routes as traces
 from quarterdeck.webhooks import routes as webhooks
 
 # Tried in this order at each request, so the busiest come first.
 ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     threads.router,
+    traces.router,
     releases.router,
     sessions.router,
     tenants.router,
     providers.router,
     webhooks.router,
+    workers.router,
     health.router,
     docs.router,
 )
