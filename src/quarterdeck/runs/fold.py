@@ -4,9 +4,11 @@ Pure: no clock, no I/O. A worker folds once when it claims a run and applies eac
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import cast
+
+import msgspec
+from msgspec.structs import replace
 
 from quarterdeck.core.json import Json, canonical
 from quarterdeck.runs import events as e
@@ -14,8 +16,7 @@ from quarterdeck.runs.messages import Call, Content, Message, ModelMessage, Text
 from quarterdeck.runs.records import Status, StoredEvent
 
 
-@dataclass(frozen=True, slots=True)
-class CallState:
+class CallState(msgspec.Struct, frozen=True):
     """One call of the present turn: asked for, perhaps decided and sent, perhaps answered."""
 
     call: Call
@@ -25,8 +26,7 @@ class CallState:
     unknown: e.ToolUnknown | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(msgspec.Struct, frozen=True):
     """Everything that decides how a run goes on. `messages` are this run's own; the thread's come before them.
 
     `faults` counts model calls in a row that came to nothing; `active_ms` is execution before `active_since`.
@@ -43,7 +43,7 @@ class RunState:
     answer: e.ModelAnswered | None = None
     calls: tuple[CallState, ...] = ()
     turns: tuple[str, ...] = ()
-    tools_called: Mapping[str, int] = field(default_factory=dict[str, int])
+    tools_called: Mapping[str, int] = {}
     tool_calls: int = 0
     failed_calls: int = 0
     usage: Usage = Usage()
@@ -79,7 +79,11 @@ class RunState:
         return tuple(call for call in self.calls if call.unknown is not None and call.outcome is None)
 
 
-def fold(rows: Iterable[StoredEvent], state: RunState = RunState()) -> RunState:  # frozen
+NEW = RunState()
+"""The state before the first event."""
+
+
+def fold(rows: Iterable[StoredEvent], state: RunState = NEW) -> RunState:
     """The state after these rows of the log, oldest first. Raises UnknownEvent for events of a newer version."""
     for row in rows:
         state = apply(state, e.read(row.kind, row.v, row.data), row.attempt, row.at)
