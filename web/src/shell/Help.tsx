@@ -5,25 +5,19 @@ import style from "./Help.module.css";
 import { type Binding, useListing } from "./keys";
 
 export default function Help({ close }: { readonly close: () => void }) {
-  const groups = new Map<string, Binding[]>();
-  for (const binding of useListing()) {
-    const group = groups.get(binding.group) ?? [];
-    if (!group.some((other) => other.words === binding.words && other.keys === binding.keys)) group.push(binding);
-    groups.set(binding.group, group);
-  }
   return (
-    <Modal opened onClose={close} title="Keyboard" size={620} closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal opened onClose={close} title="Keyboard" size={640} closeButtonProps={{ "aria-label": "Close" }}>
       <div className={style.groups}>
-        {[...groups].reverse().map(([name, bindings]) => (
+        {grouped(useListing()).map(([name, lines]) => (
           <section key={name}>
             <h3 className={style.name}>{name}</h3>
             <dl>
-              {bindings.map((binding) => (
-                <div key={binding.keys} className={style.line}>
-                  <dt>{binding.words}</dt>
+              {[...lines].map(([words, keys]) => (
+                <div key={words} className={style.line}>
+                  <dt>{words}</dt>
                   <dd>
-                    {written(binding.keys).map((key) => (
-                      <Key key={key}>{key}</Key>
+                    {keys.flatMap(written).map((key, at) => (
+                      <Key key={at}>{key}</Key>
                     ))}
                   </dd>
                 </div>
@@ -34,6 +28,18 @@ export default function Help({ close }: { readonly close: () => void }) {
       </div>
     </Modal>
   );
+}
+
+/** By place, the page's own first; what has two keys stands in one line. */
+function grouped(bindings: readonly Binding[]): [string, Map<string, string[]>][] {
+  const groups = new Map<string, Map<string, string[]>>();
+  for (const binding of bindings) {
+    const lines = groups.get(binding.group) ?? new Map<string, string[]>();
+    groups.set(binding.group, lines);
+    const keys = lines.get(binding.words) ?? [];
+    lines.set(binding.words, keys.includes(binding.keys) ? keys : [...keys, binding.keys]);
+  }
+  return [...groups].sort(([a], [b]) => Number(a === "Everywhere") - Number(b === "Everywhere"));
 }
 
 const NAMES: Readonly<Record<string, string>> = {

@@ -8,6 +8,7 @@ import { agentsQuery } from "../api/queries";
 import type { RunPage } from "../api/shapes";
 import { Icon, type IconName } from "../ui/Icon";
 import { State } from "../ui/marks";
+import { Plain } from "../ui/Prose";
 import { shortId } from "../ui/words";
 import style from "./Palette.module.css";
 import type { Place } from "./Shell";
@@ -84,7 +85,9 @@ export default function Palette({ places, close }: { readonly places: readonly P
               onClick={() => go(entry)}
             >
               <Icon name={entry.icon} />
-              <span className={style.words}>{entry.words}</span>
+              <span className={style.words}>
+                <Plain text={entry.words} />
+              </span>
               <span className={style.beside}>{entry.beside}</span>
             </div>
           </div>

@@ -1,7 +1,8 @@
 /** A value as JSON: names dimmed so that the values stand out, hidden characters shown, with a button to copy it. */
 import { memo, type ReactNode } from "react";
 import { CopyButton } from "./Copy";
-import { pretty, reveal } from "./prose";
+import { pretty } from "./prose";
+import { Plain } from "./Prose";
 import style from "./ui.module.css";
 
 // Past this a viewer is the wrong tool; the copy button still has everything.
@@ -22,27 +23,20 @@ export const Json = memo(function Json({ value, what = "JSON" }: { readonly valu
 function dimmed(text: string): ReactNode[] {
   return text.split("\n").map((line, at) => {
     const name = /^(\s*)("(?:[^"\\]|\\.)*":)(.*)$/.exec(line);
-    if (name === null) return <span key={at}>{shown(`${line}\n`)}</span>;
+    if (name === null)
+      return (
+        <span key={at}>
+          <Plain text={`${line}\n`} />
+        </span>
+      );
     return (
       <span key={at}>
         {name[1]}
-        <span className={style.jsonKey}>{shown(name[2] ?? "")}</span>
-        {shown(`${name[3] ?? ""}\n`)}
+        <span className={style.jsonKey}>
+          <Plain text={name[2] ?? ""} />
+        </span>
+        <Plain text={`${name[3] ?? ""}\n`} />
       </span>
     );
   });
-}
-
-function shown(text: string): ReactNode {
-  const pieces = reveal(text);
-  if (pieces.length === 1 && pieces[0]?.hidden === false) return text;
-  return pieces.map((piece, at) =>
-    piece.hidden ? (
-      <span key={at} className={style.hidden}>
-        {piece.text}
-      </span>
-    ) : (
-      piece.text
-    ),
-  );
 }

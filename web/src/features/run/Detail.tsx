@@ -8,8 +8,9 @@ import { Empty } from "../../ui/Empty";
 import { Icon } from "../../ui/Icon";
 import { Json } from "../../ui/Json";
 import { Chip, RiskChip } from "../../ui/marks";
+import { Plain } from "../../ui/Prose";
 import { clock, duration, type Tone } from "../../ui/words";
-import { EventFacts } from "./EventFacts";
+import { EventFacts, EventGrounds } from "./EventFacts";
 import { EffectNote } from "./EffectNote";
 import { Outcome } from "./Outcome";
 import { linkTo } from "./links";
@@ -58,7 +59,9 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
     <>
       <header className={style.head}>
         <Icon name={KIND_ICONS[span.kind]} size={15} className={style.icon} />
-        <h2 className={style.name}>{span.name}</h2>
+        <h2 className={style.name}>
+          <Plain text={span.name} />
+        </h2>
         {span.status !== "ok" && (
           <Chip tone={TONES[span.status]}>{span.status === "unknown" ? "outcome unknown" : span.status}</Chip>
         )}
@@ -78,6 +81,9 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
         <EventFacts key={event.seq} run={run.run_id} event={event} />
       ))}
       {effect !== undefined && <EffectNote run={run} effect={effect} />}
+      {events.map((event) => (
+        <EventGrounds key={event.seq} run={run.run_id} event={event} />
+      ))}
       <Attributes span={span} events={events} />
     </>
   );

@@ -4,7 +4,7 @@ import type { LogEvent } from "../../api/shapes";
 import { Json } from "../../ui/Json";
 import { Chip } from "../../ui/marks";
 import { Prose } from "../../ui/Prose";
-import { count, duration, money, plural, size, spaced } from "../../ui/words";
+import { clock, count, duration, money, plural, size, spaced } from "../../ui/words";
 import { bag, type Bag, list, number, parts, strings, words } from "./facts";
 import { Parts } from "./Parts";
 import { Pairs, Section } from "./Section";
@@ -14,9 +14,10 @@ interface Props {
   readonly event: LogEvent;
 }
 
+/** What was asked and what came back. */
 export function EventFacts({ run, event }: Props) {
   const show = SHOWN[event.kind];
-  if (show !== undefined) return show(event.data, run);
+  if (show !== undefined) return show(event.data, run, event);
   return (
     <Section name={spaced(event.kind.replace(".", " "))}>
       <Json value={event.data} what="event" />
@@ -24,34 +25,24 @@ export function EventFacts({ run, event }: Props) {
   );
 }
 
-type Show = (data: Bag, run: string) => ReactNode;
+/** What stands behind it: the rule that decided, what was declared, what was measured. */
+export function EventGrounds({ run, event }: Props) {
+  return GROUNDS[event.kind]?.(event.data, run, event) ?? null;
+}
+
+type Show = (data: Bag, run: string, event: LogEvent) => ReactNode;
 
 const SHOWN: Readonly<Record<string, Show>> = {
   "tool.called": (data) => (
-    <>
-      <Section name="Request">
-        <Json value={bag(data, "arguments") ?? {}} what="arguments" />
-      </Section>
-      <Decided decision={bag(data, "decision")} />
-      <Section name="Declared">
-        <Pairs
-          pairs={[
-            ["Effect", spaced(words(data, "effect") ?? "read")],
-            ["Repeat", repeatInWords(words(data, "repeat"))],
-            ["Idempotency key", mono(words(data, "key"))],
-            ["Time-out", time(number(data, "timeout_ms"))],
-            ["Not to begin after", moment(number(data, "not_after"))],
-          ]}
-        />
-      </Section>
-    </>
+    <Section name="Request">
+      <Json value={bag(data, "arguments") ?? {}} what="arguments" />
+    </Section>
   ),
   "tool.denied": (data, run) => (
     <>
       <Section name="Request">
         <Json value={bag(data, "arguments") ?? {}} what="arguments" />
       </Section>
-      <Decided decision={bag(data, "decision")} />
       <Section name="What the model was told">
         <Parts run={run} parts={parts(data, "content")} mono />
       </Section>
@@ -77,10 +68,10 @@ const SHOWN: Readonly<Record<string, Show>> = {
       <Parts run={run} parts={parts(data, "content")} mono />
     </Section>
   ),
-  "tool.unknown": (data) => (
+  "tool.unknown": (data, _, event) => (
     <Section name="Nobody knows whether it took place" tone="wait">
       <Prose text={words(data, "why") ?? ""} />
-      <Pairs pairs={[["May be answered from", moment(number(data, "ask_after"))]]} />
+      <Pairs pairs={[["May be answered from", moment(number(data, "ask_after"), event)]]} />
     </Section>
   ),
   "tool.resolved": (data, run) => (
@@ -89,18 +80,7 @@ const SHOWN: Readonly<Record<string, Show>> = {
       <Parts run={run} parts={parts(data, "content")} mono />
     </Section>
   ),
-  "model.called": (data) => (
-    <Section name="Asked">
-      <Pairs
-        pairs={[
-          ["Model", `${words(data, "model") ?? ""} on ${words(data, "provider") ?? ""}`],
-          ["Messages before it", count(number(data, "messages") ?? 0)],
-          ["Tokens reserved", tokens(number(data, "reserved_tokens"))],
-          ["Prompt", mono(words(data, "prompt")?.slice(0, 16) ?? null)],
-        ]}
-      />
-    </Section>
-  ),
+  "model.called": () => null,
   "model.answered": (data, run) => <Answered data={data} run={run} />,
   "model.failed": (data) => (
     <Section name="The model did not answer" tone="fail" beside={<code>{words(data, "code")}</code>}>
@@ -144,13 +124,13 @@ const SHOWN: Readonly<Record<string, Show>> = {
       />
     </Section>
   ),
-  "run.parked": (data) => (
+  "run.parked": (data, _, event) => (
     <Section name="Waits" tone="wait">
       <Prose text={words(data, "why") ?? ""} />
       <Pairs
         pairs={[
           ["For", spaced((words(data, "status") ?? "").replace("waiting_for_", ""))],
-          ["Goes on by itself", moment(number(data, "until"))],
+          ["Goes on by itself", moment(number(data, "until"), event)],
         ]}
       />
     </Section>
@@ -185,45 +165,81 @@ const SHOWN: Readonly<Record<string, Show>> = {
   ),
 };
 
-function Answered({ data, run }: { readonly data: Bag; readonly run: string }) {
-  const usage = bag(data, "usage") ?? {};
-  const cached = number(usage, "cache_read") ?? 0;
-  const reasoning = number(usage, "reasoning") ?? 0;
-  const cost = number(data, "cost");
-  const finish = words(data, "finish");
-  return (
+const GROUNDS: Readonly<Record<string, Show>> = {
+  "tool.called": (data, _, event) => (
     <>
-      <Section
-        name="Answer"
-        beside={finish !== null && finish !== "stop" && finish !== "calls" && <Chip tone="stop">{spaced(finish)}</Chip>}
-      >
-        {list(data, "content").length === 0 ? (
-          <span className="muted">Nothing at all.</span>
-        ) : (
-          <Parts run={run} parts={parts(data, "content")} />
-        )}
-      </Section>
-      <Section name="Measured">
+      <Decided decision={bag(data, "decision")} />
+      <Section name="Declared">
         <Pairs
           pairs={[
-            ["Model", mono(words(data, "served_model"))],
-            [
-              "Tokens in",
-              `${count(number(usage, "input") ?? 0)}${cached > 0 ? `, ${count(cached)} of them cached` : ""}`,
-            ],
-            [
-              "Tokens out",
-              `${count(number(usage, "output") ?? 0)}${reasoning > 0 ? `, ${count(reasoning)} of them reasoning` : ""}`,
-            ],
-            ["Cost", cost === null ? "no price known" : money(cost)],
-            ["First token", time(number(data, "first_token_ms"))],
-            ["Tries", (number(data, "tries") ?? 1) > 1 ? plural(number(data, "tries") ?? 1, "try", "tries") : null],
-            ["Response", mono(words(data, "response_id"))],
+            ["Effect", spaced(words(data, "effect") ?? "read")],
+            ["Repeat", repeatInWords(words(data, "repeat"))],
+            ["Idempotency key", mono(words(data, "key"))],
+            ["Time-out", time(number(data, "timeout_ms"))],
+            ["Not to begin after", moment(number(data, "not_after"), event)],
           ]}
         />
       </Section>
     </>
+  ),
+  "tool.denied": (data) => <Decided decision={bag(data, "decision")} />,
+  "model.called": (data) => (
+    <>
+      <Section name="Asked">
+        <Pairs
+          pairs={[
+            ["Model", mono(words(data, "model"))],
+            ["Connection", words(data, "provider")],
+            ["Messages before it", count(number(data, "messages") ?? 0)],
+            ["Tokens reserved", tokens(number(data, "reserved_tokens"))],
+            ["Prompt", mono(words(data, "prompt")?.slice(0, 16) ?? null)],
+          ]}
+        />
+      </Section>
+      <Decided decision={bag(data, "decision")} />
+    </>
+  ),
+  "model.answered": (data) => <Measured data={data} />,
+};
+
+function Answered({ data, run }: { readonly data: Bag; readonly run: string }) {
+  const finish = words(data, "finish");
+  const cut = finish !== null && finish !== "stop" && finish !== "calls";
+  return (
+    <Section name="Answer" beside={cut && <Chip tone="stop">{spaced(finish)}</Chip>}>
+      {list(data, "content").length === 0 ? (
+        <span className="muted">Nothing at all.</span>
+      ) : (
+        <Parts run={run} parts={parts(data, "content")} />
+      )}
+    </Section>
   );
+}
+
+function Measured({ data }: { readonly data: Bag }) {
+  const usage = bag(data, "usage") ?? {};
+  const cost = number(data, "cost");
+  const tries = number(data, "tries") ?? 1;
+  return (
+    <Section name="Measured">
+      <Pairs
+        pairs={[
+          ["Tokens in", withPart(number(usage, "input"), number(usage, "cache_read"), "cached")],
+          ["Tokens out", withPart(number(usage, "output"), number(usage, "reasoning"), "reasoning")],
+          ["Cost", cost === null ? "no price known" : money(cost)],
+          ["First token", time(number(data, "first_token_ms"))],
+          ["Tries", tries > 1 ? plural(tries, "try", "tries") : null],
+          ["Answered by", mono(words(data, "served_model"))],
+          ["Response", mono(words(data, "response_id"))],
+        ]}
+      />
+    </Section>
+  );
+}
+
+function withPart(whole: number | null, part: number | null, words: string): string {
+  const of = part === null || part === 0 ? "" : `, ${count(part)} of them ${words}`;
+  return `${count(whole ?? 0)}${of}`;
 }
 
 /** Which rule decided, in one line; the checks behind it on request. */
@@ -273,8 +289,9 @@ function time(ms: number | null): string | null {
   return ms === null || ms === 0 ? null : duration(ms);
 }
 
-function moment(ms: number | null): string | null {
-  return ms === null || ms === 0 ? null : new Date(ms).toLocaleString();
+/** A time of day; with its date where that is not the event's. */
+function moment(ms: number | null, event: LogEvent): string | null {
+  return ms === null || ms === 0 ? null : clock(new Date(ms).toISOString(), Date.parse(event.at));
 }
 
 function tokens(n: number | null): string | null {

@@ -5,6 +5,7 @@ import type { Link as Stream } from "../../live/follow";
 import { CopyButton } from "../../ui/Copy";
 import { Icon } from "../../ui/Icon";
 import { RiskChip, State } from "../../ui/marks";
+import { Plain } from "../../ui/Prose";
 import { useNow } from "../../ui/now";
 import { ago, clock, shortId } from "../../ui/words";
 import { searchOf } from "../runs/filters";
@@ -28,7 +29,7 @@ export function Head({ run, link, effects, span }: Props) {
           <Icon name="back" size={14} />
         </Link>
         <h1 className={style.title} title={run.title}>
-          {run.title || run.agent}
+          <Plain text={run.title || run.agent} />
         </h1>
         <span className={style.state}>
           <State status={run.status} strong />
@@ -52,7 +53,7 @@ export function Head({ run, link, effects, span }: Props) {
         <span>
           {run.tenant} /{" "}
           <Link to="/runs" search={{ user: run.user_id }} className={style.fact}>
-            {run.user_id}
+            <Plain text={run.user_id} />
           </Link>
         </span>
         {run.thread_id !== null && (

@@ -1,8 +1,8 @@
 /** What a run came to: its answer, or what it leaves behind for whoever goes on; and what it ran with. */
 import type { Trace } from "../../api/shapes";
 import { Json } from "../../ui/Json";
-import { Prose } from "../../ui/Prose";
-import { count, spaced } from "../../ui/words";
+import { Plain, Prose } from "../../ui/Prose";
+import { count, duration, spaced } from "../../ui/words";
 import { isFault } from "./tree";
 import style from "./Outcome.module.css";
 import { Pairs, Section } from "./Section";
@@ -52,8 +52,9 @@ export function Outcome({ trace, choose }: Props) {
             {faults.slice(-8).map((span) => (
               <li key={span.id}>
                 <button className={style.fault} onClick={() => choose(span.id)}>
-                  {span.name}
+                  <Plain text={span.name} />
                 </button>
+                <span className="muted"> after {duration(Date.parse(span.start) - Date.parse(run.created_at))}</span>
               </li>
             ))}
           </ul>
@@ -66,7 +67,7 @@ export function Outcome({ trace, choose }: Props) {
             ["Now", run.current_step],
             ["Agent", run.agent_version],
             ["Owner", run.owner],
-            ["On behalf of", run.user_id],
+            ["On behalf of", <Plain key="user" text={run.user_id} />],
             ["Submitted by", run.submitted_by],
             ["Priority", run.priority === 0 ? null : run.priority],
             ["Reason", run.reason === null ? null : spaced(run.reason)],

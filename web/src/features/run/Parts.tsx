@@ -5,6 +5,7 @@ import { blobQuery } from "../../api/queries";
 import type { Part } from "../../api/shapes";
 import { Icon } from "../../ui/Icon";
 import { Json } from "../../ui/Json";
+import { gist } from "../../ui/prose";
 import { Prose } from "../../ui/Prose";
 import { size } from "../../ui/words";
 import style from "./Parts.module.css";
@@ -23,17 +24,33 @@ export function Parts({ run, parts, calls = true, mono = false, lines = 40 }: Pr
     if (part.type === "text") return <Said key={at} text={part.text} mono={mono} lines={lines} />;
     if (part.type === "thinking") return <Thinking key={at} text={part.text} />;
     if (part.type === "stored") return <Stored key={at} run={run} part={part} mono={mono} lines={lines} />;
-    if (!calls) return null;
-    return (
-      <div key={at} className={style.call}>
-        <div className={style.callName}>
-          <Icon name="tool" size={12} />
-          {part.tool}
-        </div>
-        {part.raw != null ? <Prose text={part.raw} mono /> : <Json value={part.arguments} what="arguments" />}
-      </div>
-    );
+    return calls ? <Asked key={at} part={part} /> : null;
   });
+}
+
+type CallPart = Extract<Part, { type: "call" }>;
+
+/** A tool call: in one line where it fits into one, whole on request. */
+function Asked({ part }: { readonly part: CallPart }) {
+  const [whole, setWhole] = useState(false);
+  const line = gist(part.arguments, 160);
+  const short = part.raw == null && line.length <= 110 && !line.includes("\\n");
+  return (
+    <div className={style.call}>
+      <button
+        className={style.callName}
+        disabled={!short}
+        aria-expanded={whole || !short}
+        onClick={() => setWhole(!whole)}
+      >
+        <Icon name="tool" size={12} />
+        <strong>{part.tool}</strong>
+        {short && !whole && <code className={style.gist}>{line}</code>}
+      </button>
+      {part.raw != null && <Prose text={part.raw} mono />}
+      {part.raw == null && (whole || !short) && <Json value={part.arguments} what="arguments" />}
+    </div>
+  );
 }
 
 /** JSON that a tool answered reads better indented; all else is left as it came. */

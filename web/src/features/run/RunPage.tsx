@@ -75,7 +75,7 @@ function Loaded({ trace }: { readonly trace: Trace }) {
     <div className={style.page}>
       <div className={style.top}>
         <Head run={run} link={link} effects={trace.effects} span={chosen} />
-        <StoryPanel story={trace.story} blast={trace.blast} run={run} goTo={goTo} />
+        <StoryPanel story={trace.story} blast={trace.blast} run={run} spans={trace.spans} goTo={goTo} />
         <Facts trace={trace} />
       </div>
       <Tabs trace={trace} tab={tab} show={setTab} />

@@ -1,9 +1,12 @@
 /** What happened, in one sentence whose parts lead to their spans; how many others it happened to. */
 import { Link } from "@tanstack/react-router";
-import type { Blast, Run, Story } from "../../api/shapes";
+import type { Blast, Run, Span, Story } from "../../api/shapes";
+import { Plain } from "../../ui/Prose";
 import { plural, type Tone } from "../../ui/words";
+import { linkTo } from "./links";
 import { fragmentsOf } from "./sentence";
 import style from "./StoryPanel.module.css";
+import { spanAt } from "./tree";
 
 const TONES: Readonly<Record<Story["tone"], Tone>> = {
   ok: "quiet",
@@ -17,20 +20,32 @@ interface Props {
   readonly story: Story;
   readonly blast: Blast | null;
   readonly run: Run;
+  readonly spans: readonly Span[];
   readonly goTo: (seq: number) => void;
 }
 
-export function StoryPanel({ story, blast, run, goTo }: Props) {
+export function StoryPanel({ story, blast, run, spans, goTo }: Props) {
   return (
     <section className={style.panel} data-tone={TONES[story.tone]} aria-label="What happened">
       <p className={style.sentence}>
         {fragmentsOf(story).map((fragment, at) => {
           const { seq } = fragment;
-          if (seq === null) return fragment.text;
+          if (seq === null) return <Plain key={at} text={fragment.text} />;
           return (
-            <button key={at} className={style.clause} onClick={() => goTo(seq)} title="Show where">
-              {fragment.text}
-            </button>
+            // A link and not a button, because only links break into lines like the words around them.
+            <a
+              key={at}
+              className={style.clause}
+              href={linkTo(spanAt(spans, seq)?.id ?? null)}
+              title="Show where"
+              onClick={(event) => {
+                if (event.metaKey || event.ctrlKey) return;
+                event.preventDefault();
+                goTo(seq);
+              }}
+            >
+              <Plain text={fragment.text} />
+            </a>
           );
         })}
       </p>

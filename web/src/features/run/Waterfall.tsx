@@ -9,7 +9,7 @@ import { useNow } from "../../ui/now";
 import { plural, STANDINGS } from "../../ui/words";
 import { Detail } from "./Detail";
 import { timelineOf, waitsOf } from "./timeline";
-import { above, nextFault, plant, rowsOf } from "./tree";
+import { above, nextFault, plant, type Row, rowsOf } from "./tree";
 import style from "./Waterfall.module.css";
 import { WaterfallRows } from "./WaterfallRows";
 
@@ -25,6 +25,7 @@ export function Waterfall({ trace, chosen, choose }: Props) {
   const [folded, setFolded] = useState<ReadonlySet<string>>(new Set());
   const [words, setWords] = useState("");
   const [asked, setAsked] = useState<boolean | null>(null);
+  const [nearing, setNearing] = useState<boolean | null>(null);
   const [shown, setShown] = useState<string | null>(null);
   const field = useRef<HTMLInputElement>(null);
 
@@ -43,7 +44,10 @@ export function Waterfall({ trace, chosen, choose }: Props) {
   const tree = useMemo(() => plant(spans), [spans]);
   const rows = useMemo(() => rowsOf(tree, { folded, words }), [tree, folded, words]);
   const at = rows.findIndex((row) => row.span.id === chosen);
-  const faults = useMemo(() => rows.filter((row) => row.failed).length, [rows]);
+  const faults = useMemo(() => rows.filter((row) => row.failed), [rows]);
+
+  // Of very many spans each would be a hair on the axis of the whole run.
+  const near = nearing ?? rows.length > 120;
 
   const choice = spans.find((span) => span.id === chosen);
   const go = (to: number): void => {
@@ -76,6 +80,7 @@ export function Waterfall({ trace, chosen, choose }: Props) {
       act: () => document.getElementById("detail")?.focus(),
     },
     { keys: "w", words: "Cut out waiting for people", group: "Waterfall", act: () => setAsked(!cutting) },
+    { keys: "z", words: "The time of the rows in sight, or all", group: "Waterfall", act: () => setNearing(!near) },
     { keys: "/", words: "Filter spans", group: "Waterfall", act: () => field.current?.focus() },
     { keys: "g g", words: "First span", group: "Waterfall", act: () => go(0) },
     { keys: "G", words: "Last span", group: "Waterfall", act: () => go(rows.length - 1) },
@@ -101,6 +106,18 @@ export function Waterfall({ trace, chosen, choose }: Props) {
             <Key>/</Key>
           </label>
           <span className={style.gap} />
+          {rows.length > 12 && (
+            <Button
+              size="compact-xs"
+              variant="subtle"
+              color="gray"
+              aria-pressed={near}
+              className={style.option}
+              onClick={() => setNearing(!near)}
+            >
+              {near ? "Show all of the time" : "Zoom to the rows in sight"}
+            </Button>
+          )}
           {waits.length > 0 && (
             <Button
               size="compact-xs"
@@ -113,16 +130,16 @@ export function Waterfall({ trace, chosen, choose }: Props) {
               {cutting ? "Show waiting to scale" : "Cut out waiting"}
             </Button>
           )}
-          {faults > 0 && (
+          {faults.length > 0 && (
             <Button
               size="compact-xs"
               variant="subtle"
               color="gray"
-              className={`${style.option} tone-fail`}
+              className={`${style.option} ${faults.every((row) => row.span.status === "unknown") ? "tone-wait" : "tone-fail"}`}
               onClick={fault}
               rightSection={<Key>e</Key>}
             >
-              {plural(faults, "error")}
+              {faultsInWords(faults)}
             </Button>
           )}
         </div>
@@ -134,6 +151,8 @@ export function Waterfall({ trace, chosen, choose }: Props) {
           <WaterfallRows
             rows={rows}
             line={line}
+            near={near}
+            cutting={cutting}
             now={end}
             chosen={at}
             choose={choose}
@@ -144,6 +163,13 @@ export function Waterfall({ trace, chosen, choose }: Props) {
       <Detail trace={trace} span={choice} choose={choose} />
     </div>
   );
+}
+
+function faultsInWords(faults: readonly Row[]): string {
+  const unknown = faults.filter((row) => row.span.status === "unknown").length;
+  const errors = faults.length - unknown;
+  const words = [errors > 0 ? plural(errors, "error") : "", unknown > 0 ? plural(unknown, "unknown", "unknown") : ""];
+  return words.filter((each) => each !== "").join(", ");
 }
 
 function withId(ids: ReadonlySet<string>, id: string, on: boolean): ReadonlySet<string> {

@@ -4,13 +4,16 @@ import { memo, useEffect, useMemo, useRef } from "react";
 import type { SpanKind } from "../../api/shapes";
 import { Icon, type IconName } from "../../ui/Icon";
 import { Chip, RiskChip } from "../../ui/marks";
+import { Plain } from "../../ui/Prose";
 import { duration } from "../../ui/words";
-import { endOf, marksOf, place, type Timeline } from "./timeline";
+import { endOf, marksOf, place, type Timeline, timelineOf } from "./timeline";
 import type { Row as RowOf } from "./tree";
 import style from "./WaterfallRows.module.css";
 
 const ROW = 28;
-const MARKS = 7;
+const RULER = 26;
+/** Room that one mark of the ruler wants. */
+const MARK = 84;
 
 export const KIND_ICONS: Readonly<Record<SpanKind, IconName>> = {
   run: "run",
@@ -27,7 +30,11 @@ export const KIND_ICONS: Readonly<Record<SpanKind, IconName>> = {
 
 interface Props {
   readonly rows: readonly RowOf[];
+  /** The axis of the whole run. */
   readonly line: Timeline;
+  /** Draw only the time of the rows in sight, larger. */
+  readonly near: boolean;
+  readonly cutting: boolean;
   readonly now: number;
   /** Index of the chosen row; -1 where none is. */
   readonly chosen: number;
@@ -35,7 +42,7 @@ interface Props {
   readonly fold: (id: string, on: boolean) => void;
 }
 
-export function WaterfallRows({ rows, line, now, chosen, choose, fold }: Props) {
+export function WaterfallRows({ rows, line: whole, near, cutting, now, chosen, choose, fold }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer re-renders this component itself
   const visible = useVirtualizer({
@@ -43,15 +50,22 @@ export function WaterfallRows({ rows, line, now, chosen, choose, fold }: Props) 
     getScrollElement: () => scroller.current,
     estimateSize: () => ROW,
     overscan: 14,
-    scrollPaddingStart: ROW,
+    scrollMargin: RULER,
+    scrollPaddingStart: RULER,
   });
   useEffect(() => {
     if (chosen >= 0) visible.scrollToIndex(chosen, { align: "auto" });
     // Only a new choice scrolls: rows that arrive while one reads must not.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [chosen]);
-  const marks = useMemo(() => marksOf(line, MARKS), [line]);
   const shown = visible.getVirtualItems();
+  const [first, last] = [visible.range?.startIndex ?? 0, visible.range?.endIndex ?? 0];
+  const line = useMemo(
+    () => (near ? axisOf(rows.slice(first, last + 1), whole, now, cutting) : whole),
+    [near, rows, first, last, whole, now, cutting],
+  );
+  const room = Math.max(2, Math.floor(((visible.scrollRect?.width ?? 800) * 0.5) / MARK));
+  const marks = useMemo(() => marksOf(line, room), [line, room]);
   const isShown = shown.some((item) => item.index === chosen);
 
   return (
@@ -66,6 +80,7 @@ export function WaterfallRows({ rows, line, now, chosen, choose, fold }: Props) 
       >
         <div className={style.ruler} aria-hidden>
           <div className={style.track}>
+            {near && <Sight line={line} whole={whole} />}
             {marks.map((each) => (
               <span key={each.at} className={style.mark} style={{ left: percent(each.at) }}>
                 {each.words}
@@ -101,7 +116,7 @@ export function WaterfallRows({ rows, line, now, chosen, choose, fold }: Props) 
                   row={row}
                   line={line}
                   now={row.span.end === null ? now : 0}
-                  top={item.start}
+                  top={item.start - RULER}
                   at={item.index}
                   of={rows.length}
                   chosen={item.index === chosen}
@@ -115,6 +130,22 @@ export function WaterfallRows({ rows, line, now, chosen, choose, fold }: Props) 
       </div>
       <FaultTicks rows={rows} />
     </div>
+  );
+}
+
+/** The axis of some rows alone; what frames all of them (the run, an attempt) does not count. */
+function axisOf(rows: readonly RowOf[], whole: Timeline, now: number, cutting: boolean): Timeline {
+  const own = rows.map((row) => row.span).filter((span) => span.kind !== "run" && span.kind !== "attempt");
+  return own.length < 2 ? whole : timelineOf(own, now, cutting, whole.origin);
+}
+
+/** Which part of the whole time is drawn. */
+function Sight({ line, whole }: { readonly line: Timeline; readonly whole: Timeline }) {
+  const left = place(whole, line.from);
+  return (
+    <span className={style.sight}>
+      <i style={{ left: percent(left), width: `max(6px, ${percent(place(whole, line.to) - left)})` }} />
+    </span>
   );
 }
 
@@ -136,6 +167,7 @@ const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fol
   const end = endOf(span, now);
   const left = place(line, start);
   const width = place(line, end) - left;
+  const tone = failed ? toneOf(span.status) : "";
   return (
     <div
       id={`row-${at}`}
@@ -166,11 +198,11 @@ const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fol
         ) : (
           <span className={style.fold} />
         )}
-        <span className={`${style.kind} ${failed ? "tone-fail" : ""}`}>
+        <span className={`${style.kind} ${tone}`}>
           <Icon name={KIND_ICONS[span.kind]} size={13} />
         </span>
-        <span className={`${style.words} ${failed ? "tone-fail" : ""}`} data-kind={span.kind}>
-          {span.name}
+        <span className={`${style.words} ${tone}`} data-kind={span.kind}>
+          <Plain text={span.name} />
         </span>
         <RiskChip risk={span.risk} />
         <Mishap status={span.status} />
@@ -191,9 +223,15 @@ const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fol
   );
 });
 
+/** What went wrong in the row itself, or beneath it where that is folded away. */
+function toneOf(status: string): string {
+  if (status === "unknown") return "tone-wait";
+  return status === "denied" ? "tone-stop" : "tone-fail";
+}
+
 function Mishap({ status }: { readonly status: string }) {
   if (status === "denied") return <Chip tone="stop">denied</Chip>;
-  if (status === "unknown") return <Chip tone="wait">outcome unknown</Chip>;
+  if (status === "unknown") return <Chip tone="wait">unknown</Chip>;
   return null;
 }
 

@@ -14,6 +14,8 @@ interface Piece {
 export interface Timeline {
   readonly from: number;
   readonly to: number;
+  /** The moment that the marks count from: the beginning of the run, also where only a part of it is drawn. */
+  readonly origin: number;
   readonly pieces: readonly Piece[];
 }
 
@@ -25,14 +27,15 @@ export interface Interval {
 /** How wide a wait is drawn when it is cut. */
 const CUT = 0.035;
 
-/** The axis of a run. `cutting` draws each wait for a person as a narrow gap, so that the work can be seen. */
-export function timelineOf(spans: readonly Span[], now: number, cutting: boolean): Timeline {
+/** The axis that holds these spans. `cutting` draws each wait for a person as a narrow gap, so that the work can be seen. */
+export function timelineOf(spans: readonly Span[], now: number, cutting: boolean, origin?: number): Timeline {
   const { from, to } = reach(spans, now);
+  const zero = origin ?? from;
   const cuts = cutting ? waitsOf(spans, now).filter((wait) => wait.to - wait.from > (to - from) * CUT) : [];
   const free = to - from - cuts.reduce((sum, cut) => sum + cut.to - cut.from, 0);
   const room = 1 - CUT * cuts.length;
   if (cuts.length === 0 || free <= 0 || room <= 0.2) {
-    return { from, to, pieces: [{ from, to, at: 0, width: 1, cut: false }] };
+    return { from, to, origin: zero, pieces: [{ from, to, at: 0, width: 1, cut: false }] };
   }
   const pieces: Piece[] = [];
   let at = 0;
@@ -48,7 +51,7 @@ export function timelineOf(spans: readonly Span[], now: number, cutting: boolean
     add(cut.to, CUT, true);
   }
   add(to, 1 - at, false);
-  return { from, to, pieces };
+  return { from, to, origin: zero, pieces };
 }
 
 function reach(spans: readonly Span[], now: number): Interval {
@@ -97,10 +100,10 @@ export function marksOf(line: Timeline, wanted: number): Mark[] {
   let lastAt = -1;
   for (const piece of line.pieces) {
     if (piece.cut) continue;
-    const first = Math.ceil((piece.from - line.from) / step);
-    for (let n = first; line.from + n * step <= piece.to; n += 1) {
-      const at = place(line, line.from + n * step);
-      if (at - lastAt < 0.45 / wanted || at > 1 - 0.3 / wanted) continue;
+    const first = Math.ceil((piece.from - line.origin) / step);
+    for (let n = first; line.origin + n * step <= piece.to; n += 1) {
+      const at = place(line, line.origin + n * step);
+      if (at - lastAt < 0.45 / wanted || piece.at + piece.width - at < 0.4 / wanted) continue;
       marks.push({ at, words: mark(n * step, step) });
       lastAt = at;
     }

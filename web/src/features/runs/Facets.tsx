@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 import type { Facets as Counts, Status } from "../../api/shapes";
 import { State } from "../../ui/marks";
+import { Plain } from "../../ui/Prose";
 import { count, STATUSES } from "../../ui/words";
 import { type Filters, toggled, without } from "./filters";
 import style from "./Facets.module.css";
@@ -19,7 +20,7 @@ export function Facets({ facets, filters, show }: Props) {
   const causes = entriesOf(facets.cause, filters.cause === undefined ? [] : [filters.cause]).slice(0, 12);
   return (
     <aside className={style.panel} aria-label="Filters">
-      <Section name="State">
+      <Section name="State" empty={statuses.length === 0}>
         {statuses.map((status: Status) => (
           <Line
             key={status}
@@ -52,9 +53,10 @@ export function Facets({ facets, filters, show }: Props) {
               key={cause}
               on={filters.cause === cause}
               n={n}
+              title={cause}
               press={() => show(filters.cause === cause ? without(filters, "cause") : { ...filters, cause })}
             >
-              {cause}
+              <Plain text={cause} />
             </Line>
           ))}
         </Section>
@@ -63,7 +65,14 @@ export function Facets({ facets, filters, show }: Props) {
   );
 }
 
-function Section({ name, children }: { readonly name: string; readonly children: ReactNode }) {
+interface SectionProps {
+  readonly name: string;
+  readonly empty?: boolean;
+  readonly children: ReactNode;
+}
+
+function Section({ name, empty = false, children }: SectionProps) {
+  if (empty) return null;
   return (
     <section className={style.section}>
       <h2 className={style.name}>{name}</h2>
@@ -76,17 +85,13 @@ interface LineProps {
   readonly on: boolean;
   readonly n: number;
   readonly press: () => void;
+  readonly title?: string;
   readonly children: ReactNode;
 }
 
-function Line({ on, n, press, children }: LineProps) {
+function Line({ on, n, press, title, children }: LineProps) {
   return (
-    <button
-      className={style.line}
-      aria-pressed={on}
-      onClick={press}
-      title={typeof children === "string" ? children : undefined}
-    >
+    <button className={style.line} aria-pressed={on} onClick={press} title={title}>
       <span className={style.words}>{children}</span>
       <span className={style.n}>{count(n)}</span>
     </button>

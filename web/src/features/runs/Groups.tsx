@@ -4,6 +4,7 @@ import { useState } from "react";
 import { Empty } from "../../ui/Empty";
 import { Icon } from "../../ui/Icon";
 import { State } from "../../ui/marks";
+import { Plain } from "../../ui/Prose";
 import { useNow } from "../../ui/now";
 import { ago, clock, count, plural, shortId } from "../../ui/words";
 import type { Group } from "./filters";
@@ -49,7 +50,9 @@ function Cause({ group, most }: { readonly group: Group; readonly most: number }
           <span style={{ width: `${(100 * group.runs.length) / most}%` }} />
         </span>
         <State status={group.status} />
-        <span className={style.words}>{group.cause}</span>
+        <span className={style.words}>
+          <Plain text={group.cause} />
+        </span>
         <span className={style.where}>
           {group.agents.join(", ")}
           {" · "}
@@ -68,8 +71,12 @@ function Cause({ group, most }: { readonly group: Group; readonly most: number }
               <Link to="/runs/$run" params={{ run: run.run_id }} className={style.run}>
                 <span className={style.when}>{clock(run.created_at, now)}</span>
                 <span className={style.user}>{run.user_id}</span>
-                <span className={style.title}>{run.title}</span>
-                <span className={style.why}>{run.why}</span>
+                <span className={style.title}>
+                  <Plain text={run.title} />
+                </span>
+                <span className={style.why}>
+                  <Plain text={run.why} />
+                </span>
                 <code>{shortId(run.run_id)}</code>
               </Link>
             </li>

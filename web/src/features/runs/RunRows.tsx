@@ -5,6 +5,7 @@ import { memo, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Run } from "../../api/shapes";
 import { useKeys } from "../../shell/keys";
 import { RiskChip, State } from "../../ui/marks";
+import { Plain } from "../../ui/Prose";
 import { useNow } from "../../ui/now";
 import { ago, clock, duration, money, shortId, STANDINGS } from "../../ui/words";
 import style from "./RunRows.module.css";
@@ -30,6 +31,8 @@ export function RunRows({ runs, more, complete }: Props) {
     estimateSize: () => ROW,
     getItemKey: (at) => runs[at]?.run_id ?? at,
     overscan: 12,
+    scrollMargin: ROW,
+    scrollPaddingStart: ROW,
   });
 
   const shown = rows.getVirtualItems();
@@ -79,7 +82,7 @@ export function RunRows({ runs, more, complete }: Props) {
                 key={item.key}
                 run={run}
                 at={item.index}
-                top={item.start}
+                top={item.start - ROW}
                 chosen={run.run_id === chosen}
                 // Ended runs don't count on: their rows stay as they are while the clock moves.
                 now={STANDINGS[run.status].ended ? Math.floor(now / 60_000) * 60_000 : now}
@@ -126,13 +129,19 @@ const Row = memo(function Row({ run, at, top, chosen, now }: RowProps) {
       <div role="cell" className={`mono ${style.dim}`}>
         {run.release.slice(0, 8)}
       </div>
-      <div role="cell">{run.user_id}</div>
+      <div role="cell">
+        <Plain text={run.user_id} />
+      </div>
       <div role="cell" className={style.what}>
         <Link ref={link} to="/runs/$run" params={{ run: run.run_id }} className={style.link}>
-          {run.title || "(no input)"}
+          <Plain text={run.title || "(no input)"} />
         </Link>
+        {why !== "" && run.status !== "succeeded" && (
+          <span className={style.why}>
+            <Plain text={why} />
+          </span>
+        )}
         <RiskChip risk={run.risk_level} />
-        {why !== "" && run.status !== "succeeded" && <span className={style.why}>{why}</span>}
       </div>
       <div role="cell">{run.steps_used}</div>
       <div role="cell" title={run.waiting_ms > 0 ? `${duration(run.waiting_ms)} of it waiting for people` : undefined}>

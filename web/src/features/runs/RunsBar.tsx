@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "react";
 import { useKeys } from "../../shell/keys";
 import { Key } from "../../ui/Empty";
 import { Icon } from "../../ui/Icon";
+import { Plain } from "../../ui/Prose";
 import { useNow } from "../../ui/now";
 import { ago } from "../../ui/words";
 import { applied, type Filters, RANGES, type Range, viewOf, VIEWS, without } from "./filters";
@@ -72,7 +73,9 @@ export function RunsBar({ filters, show, grouped, group, updatedAt, failing }: P
               onClick={() => show(without(filters, chip.name))}
               aria-label={`Remove the filter ${chip.words}`}
             >
-              <span>{chip.words}</span>
+              <span>
+                <Plain text={chip.words} />
+              </span>
               <Icon name="cross" size={10} />
             </button>
           ))}

@@ -58,8 +58,8 @@ export function RunsPage() {
         updatedAt={list.dataUpdatedAt}
         failing={list.failureCount > 0}
       />
-      <div className={style.body}>
-        <Facets facets={facets.data} filters={filters} show={show} />
+      <div className={style.body} data-alone={isProblem(list.error, 403) || undefined}>
+        {isProblem(list.error, 403) || <Facets facets={facets.data} filters={filters} show={show} />}
         <section className={style.list} aria-label="Runs">
           <Content
             list={list}

@@ -102,7 +102,7 @@ export function applied(filters: Filters): Applied[] {
 /** Views that a person on call wants at once. */
 export const VIEWS: readonly { readonly word: string; readonly status: readonly Status[] }[] = [
   { word: "All", status: [] },
-  { word: "Live", status: ["queued", "running", "waiting_for_retry", "cancelling"] },
+  { word: "Active", status: ["queued", "running", "waiting_for_retry", "cancelling"] },
   { word: "Needs a person", status: ["waiting_for_approval", "waiting_for_connection", "waiting_for_outcome"] },
   { word: "Failed", status: ["failed"] },
   { word: "Stopped", status: ["stopped"] },
@@ -135,7 +135,7 @@ export function byCause(runs: readonly Run[]): Group[] {
   }
   return [...groups]
     .map(([cause, members]) => ({
-      cause,
+      cause: members.every((run) => run.why === members[0]?.why) ? (members[0]?.why ?? cause) || cause : cause,
       runs: members,
       agents: distinct(members.map((run) => run.agent)),
       releases: distinct(members.map((run) => run.release)),
