@@ -109,7 +109,7 @@ def translate(fault: BaseException) -> Error:
 
 async def _answer(request: Request, fault: Exception) -> Response:
     error = translate(fault)
-    if isinstance(error, NoSuchMethod):
+    if isinstance(error, NoSuchMethod) and "allow" not in error.facts:
         error = NoSuchMethod(allow=", ".join(_methods_at(request)))
     if error.status >= 500:
         _log.warning("http.problem", code=error.code, detail=error.detail, **_loggable(error))
