@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import quarterdeck
+from quarterdeck.console.mount import mount
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.checks import refuse_unmigrated, refuse_unsafe
@@ -70,6 +71,7 @@ def build_app(settings: Settings) -> FastAPI:
         version=quarterdeck.__version__,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
         # Spans of runs are projections of their logs; the framework's own would tell a second story, with contents.
         telemetry={
@@ -88,6 +90,7 @@ def build_app(settings: Settings) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.openapi = describe(app)
+    mount(app, settings)
     return app
 
 
