@@ -72,8 +72,7 @@ class EmbeddedPostgres:
     @property
     def url(self) -> str:
         """The superuser's URL, for `migrate`; processes derive those of their own roles from it."""
-        # Said outright, since a driver that has to find out makes an SSL context and a round trip for each connection.
-        return f"postgresql://{SUPERUSER}:{self._password}@127.0.0.1:{self._port}/postgres?sslmode=disable"
+        return _url(self._password, self._port)
 
     @property
     def port(self) -> int:
@@ -242,6 +241,25 @@ class EmbeddedPostgres:
         with contextlib.suppress(OSError):
             if log_file.stat().st_size > _LARGEST_LOG:
                 log_file.replace(log_file.with_suffix(".log.1"))
+
+
+def kept_url(data_dir: Path) -> str | None:
+    """The superuser's URL of the server that was last started on this folder, running or not; None if none ever was.
+
+    Raises FolderNotPermitted for a user who may not read the password.
+    """
+    try:
+        password = (data_dir / "postgres.password").read_text(encoding="utf-8").strip()
+        return _url(password, int((data_dir / "postgres.port").read_text()))
+    except FileNotFoundError:
+        return None
+    except PermissionError as fault:
+        raise FolderNotPermitted(f"{data_dir} belongs to another user", folder=str(data_dir)) from fault
+
+
+def _url(password: str, port: int) -> str:
+    # sslmode is said outright: a driver that has to find out makes an SSL context and a round trip each time.
+    return f"postgresql://{SUPERUSER}:{password}@127.0.0.1:{port}/postgres?sslmode=disable"
 
 
 def _free_port() -> int:

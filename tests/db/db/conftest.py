@@ -15,7 +15,7 @@ from tests.servers import quick_folder
 
 
 @pytest.fixture
-def data_dir():
+def home():
     """A data folder that root alone may enter, as fresh folders of root's are. Nothing may run on it afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="quarterdeck-embedded-", dir=quick_folder()))
     yield folder
@@ -26,9 +26,9 @@ def data_dir():
     assert left == [], "a server was left running"
 
 
-def servers_on(data_dir: Path) -> list[psutil.Process]:
+def servers_on(home: Path) -> list[psutil.Process]:
     """The PostgreSQL processes whose data lies in this data folder."""
-    folder = data_dir / "postgres"
+    folder = home / "postgres"
     found = []
     for process in psutil.process_iter(["name"]):
         try:

@@ -62,17 +62,17 @@ def open_dir():
     assert left == []
 
 
-def start_twice(data_dir: Path) -> str:
+def start_twice(home: Path) -> str:
     """Start, write, stop, start again, read; answers what was read and as whom the server ran."""
-    server = EmbeddedPostgres(data_dir)
+    server = EmbeddedPostgres(home)
     server.start()
     asyncio.run(query(server.url, "CREATE TABLE kept AS SELECT 42 AS answer"))
     server.stop()
-    return start_again(data_dir)
+    return start_again(home)
 
 
-def start_again(data_dir: Path) -> str:
-    server = EmbeddedPostgres(data_dir)
+def start_again(home: Path) -> str:
+    server = EmbeddedPostgres(home)
     server.start()
     answer = asyncio.run(query(server.url, "SELECT answer FROM kept"))
     uid = psutil.Process(server.pid).uids().effective
@@ -121,11 +121,11 @@ def test_root_hands_it_to_another_user_and_keeps_the_password_to_itself(open_dir
     assert (password.st_uid, stat.S_IMODE(password.st_mode)) == (0, 0o600)
 
 
-def test_root_may_keep_its_data_where_nobody_else_can_walk_to(data_dir):
-    """`data_dir` itself is root's and closed; no mode of any folder on the way is changed for the database's user."""
-    inner = data_dir / "closed" / "project"
+def test_root_may_keep_its_data_where_nobody_else_can_walk_to(home):
+    """`home` itself is root's and closed; no mode of any folder on the way is changed for the database's user."""
+    inner = home / "closed" / "project"
     inner.mkdir(parents=True)
-    (data_dir / "closed").chmod(0o700)
+    (home / "closed").chmod(0o700)
     folders = [inner, *inner.parents]
     before = [folder.stat().st_mode for folder in folders]
     assert start_twice(inner).startswith("42 as ")
@@ -133,10 +133,10 @@ def test_root_may_keep_its_data_where_nobody_else_can_walk_to(data_dir):
 
 
 @pytest.fixture
-def closed_install(data_dir: Path) -> Install:
+def closed_install(home: Path) -> Install:
     """The wheel's newest PostgreSQL in a folder that only root may enter, as in an environment under /root."""
     original = find_installs()[0]
-    closed = data_dir / "venv"
+    closed = home / "venv"
     closed.mkdir(mode=0o700)
     package = original.folder.parent
     shutil.copytree(original.folder, closed / package.name / original.folder.name, symlinks=True)
@@ -145,9 +145,9 @@ def closed_install(data_dir: Path) -> Install:
     return Install(closed / package.name / original.folder.name, original.major)
 
 
-def test_programs_that_the_user_can_not_reach_are_copied_once(data_dir, open_dir, closed_install, monkeypatch):
+def test_programs_that_the_user_can_not_reach_are_copied_once(home, open_dir, closed_install, monkeypatch):
     monkeypatch.setattr(embedded_binaries, "SHELVES", (open_dir / "shelf",))
-    server = EmbeddedPostgres(data_dir, installs=[closed_install])
+    server = EmbeddedPostgres(home, installs=[closed_install])
     server.start()
     assert Path(psutil.Process(server.pid).exe()).is_relative_to(open_dir / "shelf")
     assert asyncio.run(query(server.url, "SELECT 1")) == 1
@@ -161,12 +161,12 @@ def test_programs_that_the_user_can_not_reach_are_copied_once(data_dir, open_dir
     assert stat.S_IMODE(closed_install.folder.parents[1].stat().st_mode) == 0o700
 
 
-def test_a_shelf_that_others_may_write_to_is_not_trusted(data_dir, open_dir, closed_install, monkeypatch):
+def test_a_shelf_that_others_may_write_to_is_not_trusted(home, open_dir, closed_install, monkeypatch):
     monkeypatch.setattr(embedded_binaries, "SHELVES", (open_dir / "shelf",))
     (open_dir / "shelf").mkdir()
     (open_dir / "shelf").chmod(0o777)
     with pytest.raises(FolderNotPermitted, match="no copy could be put"):
-        EmbeddedPostgres(data_dir, installs=[closed_install]).start()
+        EmbeddedPostgres(home, installs=[closed_install]).start()
     assert list((open_dir / "shelf").iterdir()) == []
 
 
