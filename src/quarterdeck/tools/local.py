@@ -26,7 +26,10 @@ RETIRE_WITHIN = 30.0
 
 
 class LocalServer:
-    """A process and the connection to it. States: `starting`, `ready`, `retiring` (takes no new calls), `ended`."""
+    """A process and the connection to it. States: `starting`, `ready`, `retiring` (takes no new calls), `ended`.
+
+    `on_end` is called once, when the connection is cut, whoever cut it; the process may live a moment longer.
+    """
 
     def __init__(self, launch: Launch, warden: Warden | None, on_end: Callable[["LocalServer"], None]) -> None:
         self.name = launch.name
@@ -92,15 +95,15 @@ class LocalServer:
 
     def retire(self, why: str, *, now: bool = False) -> None:
         """Take no new calls and end: at once, or when the calls in flight are done, `RETIRE_WITHIN` at the latest."""
+        if now:
+            self.process.kill()
         if self.state == "ended":
             return
         if self.state != "retiring":
             self.state, self.ended_by = "retiring", why
             if why not in {"idle", "closed"}:
                 log.warning("tools.retired", server=self.name, pid=self.process.pid, why=why, in_flight=self.in_flight)
-        if now:
-            self.process.kill()
-        elif self.in_flight == 0:
+        if self.in_flight == 0:
             self._finish()
         else:
             self._loop.call_later(RETIRE_WITHIN, self.process.kill)
@@ -135,22 +138,18 @@ class LocalServer:
 
     def _cut(self) -> None:
         """The pipes are closed: whatever the process is up to, it serves nobody any more."""
-        if self.state != "ended":
-            self.state = "retiring"
-            self._loop.call_later(CLOSE_WITHIN, self.process.kill)
+        if not self.ended_by:
+            self.ended_by = "failed" if self.state == "starting" else "crash"
+        self.state = "ended"
+        self._loop.call_later(CLOSE_WITHIN, self.process.kill)
+        self._on_end(self)
 
     def _exited(self, code: int | None) -> None:
-        crashed = not self.ended_by and self.state != "starting"
-        self.ended_by = self.ended_by or ("crash" if crashed else "failed")
-        self.state = "ended"
         self._peer.close()
-        if crashed:
+        if self.ended_by == "crash":
+            said = self.process.last_words[-2000:]
             lived = round(time.time() - self.process.started_at, 1)
-            log.warning(
-                "tools.crashed", server=self.name, pid=self.process.pid, exit=code, lived=lived,
-                said=self.process.last_words[-2000:],
-            )  # fmt: skip
-        self._on_end(self)
+            log.warning("tools.crashed", server=self.name, pid=self.process.pid, exit=code, lived=lived, said=said)
 
     async def _let_it_speak(self) -> None:
         """A server that ends by itself says why on standard error: wait for that, a moment."""

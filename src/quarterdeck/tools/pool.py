@@ -106,8 +106,8 @@ class Pool:
             raise
         finally:
             slot.starting = None
-        if isinstance(slot.server, LocalServer) and slot.server.state != "ended":
-            self._leaving.add(slot.server)
+        if isinstance(slot.server, LocalServer):
+            self._leave(slot.server)
         slot.server = server
         self.started += 1
         if self._watch is None or self._watch.done():
@@ -118,8 +118,13 @@ class Pool:
         slot.failures += 1
         slot.not_before = asyncio.get_running_loop().time() + pause_after(slot.failures)
 
+    def _leave(self, server: LocalServer) -> None:
+        """Remember a server that takes no more calls, until its process is gone."""
+        self._leaving.add(server)
+        server.process.exited.add_done_callback(lambda _: self._leaving.discard(server))
+
     def _gone(self, key: Key, server: LocalServer) -> None:
-        self._leaving.discard(server)
+        self._leave(server)
         self.ended[server.ended_by] += 1
         slot = self._slots.get(key)
         if slot is None or slot.server is not server:

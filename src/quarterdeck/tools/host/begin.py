@@ -5,7 +5,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import TypedDict
@@ -52,24 +52,24 @@ def main() -> None:
 
 def _serve(plan: Plan) -> None:
     """Serve a module's tools until the worker closes the pipe."""
+    # Behind everything: what the release's own environment holds goes first, the host's own needs stand in for the rest.
+    sys.path.extend(path for path in plan["paths"] if path not in sys.path)
     from quarterdeck.tools.host.functions import tools_of
     from quarterdeck.tools.host.serve import Server, take_pipes
 
     source, sink = take_pipes()
-    module = load(Path(plan["folder"]), plan["module"], plan["paths"])
+    module = load(Path(plan["folder"]), plan["module"])
     Server(tools_of(vars(module)), source, sink, Path(plan["scratch"])).run()
 
 
-def load(folder: Path, named: str, fallback: Sequence[str] = ()) -> ModuleType:
+def load(folder: Path, named: str) -> ModuleType:
     """Import the release's module, given as a file (`tools.py`) or dotted name, with its folder importable.
 
-    The folder stands behind the standard library and before installed packages, `fallback` behind everything: what the
-    release's own environment holds goes first.
+    The folder stands behind the standard library and before installed packages.
     """
     dotted = named.removesuffix(".py").replace("/", ".")
     installed = next((place for place, path in enumerate(sys.path) if path.endswith("-packages")), len(sys.path))
     sys.path.insert(installed, str(folder))
-    sys.path.extend(path for path in fallback if path not in sys.path)
     if "." in dotted:
         return importlib.import_module(dotted)
     if dotted in sys.stdlib_module_names:

@@ -27,8 +27,8 @@ def confine(*, parent: int, uid: int, scratch: str, needs: Sequence[str], limits
     `parent` is dead already.
     """
     in_force = [_limit(name, value) for name, value in limits.items()]
-    if uid and os.geteuid() == 0:
-        in_force += _become(uid, scratch, needs)
+    if os.geteuid() == 0:
+        in_force += _become(uid, scratch, needs) if uid else _without_capabilities()
     if _prctl(_SET_NO_NEW_PRIVS, 1):
         in_force.append("no_new_privs")
     # Last, because a change of credentials clears it. From here on the host ends with its worker, however that ends.

@@ -1,0 +1,32 @@
+"""A process that starts a tool host, says where it is, and waits to be killed."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from tests.toolbox import Code, a_request, tools_for
+
+CODE = Code('''
+    import os, subprocess, time
+
+    @tool(effect="read")
+    def settle() -> dict:
+        """Start something that wants to stay."""
+        return {"host": os.getpid(), "child": subprocess.Popen(["sleep", "3600"], start_new_session=True).pid}
+
+    @tool(effect="write", timeout=3600)
+    def work() -> str:
+        """Be busy, and hold on to the interpreter."""
+        while True:
+            sum(range(10_000_000))
+''')
+
+
+async def main() -> None:
+    async with tools_for(Path(sys.argv[1]), CODE) as tools:
+        outcome = await tools.perform(a_request(CODE.release, "settle"))
+        print(outcome.structured["host"], outcome.structured["child"], flush=True)  # pyright: ignore[reportAttributeAccessIssue]
+        await tools.perform(a_request(CODE.release, "work"))
+
+
+asyncio.run(main())
