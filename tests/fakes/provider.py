@@ -6,90 +6,17 @@ For benches: `FakeProvider(plan=lambda asked: Says("done", latency=0.2))`, or `p
 
 import argparse
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 from aiohttp import web
 
+from tests.fakes.turns import Call, Drops, Fails, Hangs, Says, Sends, Turn
+from tests.fakes.wires import Chat, Gemini, Messages, Responses, Wire
 
-@dataclass(frozen=True)
-class Call:
-    """A tool call; `arguments` as text is sent as it is, JSON or not."""
-
-    tool: str
-    arguments: Mapping[str, Any] | str = field(default_factory=dict)
-    id: str = "call_1"
-
-    @property
-    def text(self) -> str:
-        return self.arguments if isinstance(self.arguments, str) else json.dumps(self.arguments)
-
-
-@dataclass(frozen=True)
-class Says:
-    """An answer. `finish` is in our words: stop, length, calls, refusal, filtered; None follows from the content."""
-
-    text: str = ""
-    calls: Sequence[Call] = ()
-    thinking: str = ""
-    signature: str = "sig-abc"
-    finish: str | None = None
-    model: str | None = None
-    input: int = 12
-    output: int = 5
-    cached: int = 0
-    written: int = 0
-    reasoning: int = 0
-    latency: float = 0.0
-    between: float = 0.0
-    cut_after: int | None = None
-    """Streamed: break the connection after so many events."""
-    end_early: bool = False
-    """Streamed: end politely, but before the model has finished."""
-    hang_after: int | None = None
-    """Streamed: fall silent after so many events."""
-
-    @property
-    def ending(self) -> str:
-        return self.finish or ("calls" if self.calls else "stop")
-
-
-@dataclass(frozen=True)
-class Fails:
-    """An HTTP error. `body` None = an error object in the provider's own form around `message`."""
-
-    status: int
-    message: str = "something is wrong"
-    type: str = "error"
-    code: str | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: object = None
-
-
-@dataclass(frozen=True)
-class Sends:
-    """Bytes as they are, whatever they are."""
-
-    body: bytes
-    content_type: str = "application/json"
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Hangs:
-    """Takes the question and never answers."""
-
-
-@dataclass(frozen=True)
-class Drops:
-    """Breaks the connection without a word."""
-
-
-Turn: TypeAlias = Says | Fails | Sends | Hangs | Drops
+__all__ = ["Asked", "Call", "Drops", "Fails", "FakeProvider", "Hangs", "Says", "Sends", "Turn", "fake_provider"]
 
 
 @dataclass
@@ -117,10 +44,10 @@ class FakeProvider:
 
     async def start(self, port: int = 0) -> "FakeProvider":
         app = web.Application(client_max_size=64 * 1024 * 1024)
-        app.router.add_post("/v1/chat/completions", self._serve(_Chat))
-        app.router.add_post("/v1/responses", self._serve(_Responses))
-        app.router.add_post("/v1/messages", self._serve(_Messages))
-        app.router.add_post("/v1beta/models/{call}", self._serve(_Gemini))
+        app.router.add_post("/v1/chat/completions", self._serve(Chat))
+        app.router.add_post("/v1/responses", self._serve(Responses))
+        app.router.add_post("/v1/messages", self._serve(Messages))
+        app.router.add_post("/v1beta/models/{call}", self._serve(Gemini))
         self._runner = web.AppRunner(app, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", port)
@@ -133,7 +60,7 @@ class FakeProvider:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def _serve(self, wire: "type[_Wire]") -> Callable[[web.Request], Any]:
+    def _serve(self, wire: type[Wire]) -> Callable[[web.Request], Any]:
         async def serve(request: web.Request) -> web.StreamResponse:
             body = await request.json()
             asked = Asked(request.path_qs, dict(request.headers), body, wire.is_streamed(request, body))
@@ -162,7 +89,7 @@ async def fake_provider(*turns: Turn, plan: Callable[[Asked], Turn] | None = Non
         await provider.close()
 
 
-async def _perform(turn: Turn, wire: "_Wire", request: web.Request, asked: Asked) -> web.StreamResponse:
+async def _perform(turn: Turn, wire: Wire, request: web.Request, asked: Asked) -> web.StreamResponse:
     match turn:
         case Says():
             await asyncio.sleep(turn.latency)
@@ -184,7 +111,7 @@ async def _perform(turn: Turn, wire: "_Wire", request: web.Request, asked: Asked
             raise ConnectionResetError
 
 
-async def _stream(turn: Says, wire: "_Wire", request: web.Request, asked: Asked) -> web.StreamResponse:
+async def _stream(turn: Says, wire: Wire, request: web.Request, asked: Asked) -> web.StreamResponse:
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
     events = list(wire.events(turn))
@@ -217,340 +144,6 @@ async def _until_gone(request: web.Request, asked: Asked) -> None:
         if request.transport is None or request.transport.is_closing():
             asked.left = True
             return
-
-
-class _Wire:
-    """One vendor's form of everything above."""
-
-    def __init__(self, request: web.Request, body: dict[str, Any]) -> None:
-        self.asked_model: str = body.get("model", "")
-
-    @staticmethod
-    def is_streamed(request: web.Request, body: dict[str, Any]) -> bool:
-        return bool(body.get("stream"))
-
-    def whole(self, says: Says) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def events(self, says: Says) -> list[bytes]:
-        raise NotImplementedError
-
-    def before_the_end(self, events: list[bytes]) -> int:
-        """How many events a stream has that ends before the model does."""
-        return 1
-
-    def error(self, fails: Fails) -> dict[str, Any]:
-        return {"error": {"message": fails.message, "type": fails.type, "code": fails.code}}
-
-
-def _sse(data: object, event: str | None = None) -> bytes:
-    text = data if isinstance(data, str) else json.dumps(data)
-    return (f"event: {event}\n" if event else "").encode() + f"data: {text}\n\n".encode()
-
-
-def _pieces(text: str) -> list[str]:
-    return [text[start : start + 7] for start in range(0, len(text), 7)]
-
-
-class _Chat(_Wire):
-    FINISH: ClassVar = {
-        "stop": "stop",
-        "calls": "tool_calls",
-        "length": "length",
-        "filtered": "content_filter",
-        "refusal": "stop",
-    }
-
-    def whole(self, says: Says) -> dict[str, Any]:
-        message: dict[str, Any] = {"role": "assistant", "content": says.text or None}
-        if says.finish == "refusal":
-            message |= {"content": None, "refusal": says.text}
-        if says.thinking:
-            message["reasoning_content"] = says.thinking
-        if says.calls:
-            message["tool_calls"] = [self._call(call) for call in says.calls]
-        choice = {"index": 0, "message": message, "finish_reason": self.FINISH[says.ending], "logprobs": None}
-        return self._head(says, "chat.completion") | {"choices": [choice], "usage": self._usage(says)}
-
-    def events(self, says: Says) -> list[bytes]:
-        deltas: list[dict[str, Any]] = [{"role": "assistant", "content": ""}]
-        deltas += [{"reasoning_content": piece} for piece in _pieces(says.thinking)]
-        kind = "refusal" if says.finish == "refusal" else "content"
-        deltas += [{kind: piece} for piece in _pieces(says.text)]
-        for index, call in enumerate(says.calls):
-            deltas.append({"tool_calls": [{"index": index, **self._call(call, "")}]})
-            deltas += [
-                {"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in _pieces(call.text)
-            ]
-        head = self._head(says, "chat.completion.chunk")
-        events = [_sse(head | {"choices": [{"index": 0, "delta": d, "finish_reason": None}]}) for d in deltas]
-        last = {"index": 0, "delta": {}, "finish_reason": self.FINISH[says.ending]}
-        return [
-            *events,
-            _sse(head | {"choices": [last]}),
-            _sse(head | {"choices": [], "usage": self._usage(says)}),
-            _sse("[DONE]"),
-        ]
-
-    def before_the_end(self, events: list[bytes]) -> int:
-        return len(events) - 3
-
-    def _head(self, says: Says, kind: str) -> dict[str, Any]:
-        return {"id": "chatcmpl-1", "object": kind, "created": 1760000000, "model": says.model or self.asked_model}
-
-    @staticmethod
-    def _call(call: Call, arguments: str | None = None) -> dict[str, Any]:
-        function = {"name": call.tool, "arguments": call.text if arguments is None else arguments}
-        return {"id": call.id, "type": "function", "function": function}
-
-    @staticmethod
-    def _usage(says: Says) -> dict[str, Any]:
-        return {
-            "prompt_tokens": says.input,
-            "completion_tokens": says.output,
-            "total_tokens": says.input + says.output,
-            "prompt_tokens_details": {"cached_tokens": says.cached},
-            "completion_tokens_details": {"reasoning_tokens": says.reasoning},
-        }
-
-
-class _Responses(_Wire):
-    def whole(self, says: Says) -> dict[str, Any]:
-        status = {"length": "incomplete", "filtered": "incomplete"}.get(says.ending, "completed")
-        reason = {"length": "max_output_tokens", "filtered": "content_filter"}.get(says.ending)
-        return {
-            "id": "resp_1",
-            "object": "response",
-            "created_at": 1760000000,
-            "model": says.model or self.asked_model,
-            "status": status,
-            "incomplete_details": {"reason": reason} if reason else None,
-            "error": None,
-            "output": self._items(says),
-            "parallel_tool_calls": True,
-            "tool_choice": "auto",
-            "tools": [],
-            "usage": {
-                "input_tokens": says.input,
-                "output_tokens": says.output,
-                "total_tokens": says.input + says.output,
-                "input_tokens_details": {"cached_tokens": says.cached},
-                "output_tokens_details": {"reasoning_tokens": says.reasoning},
-            },
-        }
-
-    def _items(self, says: Says) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = []
-        if says.thinking:
-            summary = [{"type": "summary_text", "text": says.thinking}]
-            items.append({"type": "reasoning", "id": "rs_1", "summary": summary, "encrypted_content": says.signature})
-        if says.text:
-            kind, key = ("refusal", "refusal") if says.finish == "refusal" else ("output_text", "text")
-            content = [{"type": kind, key: says.text, "annotations": []}]
-            items.append(
-                {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content}
-            )
-        for index, call in enumerate(says.calls):
-            items.append(
-                {
-                    "type": "function_call",
-                    "id": f"fc_{index}",
-                    "call_id": call.id,
-                    "name": call.tool,
-                    "arguments": call.text,
-                    "status": "completed",
-                }
-            )
-        return items
-
-    def events(self, says: Says) -> list[bytes]:
-        whole = self.whole(says)
-        begun = whole | {"status": "in_progress", "output": [], "usage": None}
-        events: list[dict[str, Any]] = [{"type": "response.created", "response": begun}]
-        for index, item in enumerate(whole["output"]):
-            events += self._item_events(index, item)
-        kind = "response.incomplete" if whole["status"] == "incomplete" else "response.completed"
-        events.append({"type": kind, "response": whole})
-        return [_sse({**event, "sequence_number": number}, event["type"]) for number, event in enumerate(events)]
-
-    def before_the_end(self, events: list[bytes]) -> int:
-        return len(events) - 1
-
-    @staticmethod
-    def _item_events(index: int, item: dict[str, Any]) -> list[dict[str, Any]]:
-        place = {"output_index": index, "item_id": item["id"]}
-        empty = {"message": {"content": []}, "reasoning": {"summary": []}, "function_call": {"arguments": ""}}
-        added = {**item, **empty[item["type"]], "status": "in_progress"}
-        events: list[dict[str, Any]] = [{"type": "response.output_item.added", "output_index": index, "item": added}]
-        if item["type"] == "message":
-            part = item["content"][0]
-            kind, key = ("refusal", "refusal") if part["type"] == "refusal" else ("output_text", "text")
-            spot = {**place, "content_index": 0}
-            events.append({"type": "response.content_part.added", **spot, "part": {**part, key: ""}})
-            events += [
-                {"type": f"response.{kind}.delta", **spot, "delta": piece, "logprobs": []}
-                for piece in _pieces(part[key])
-            ]
-            events.append({"type": f"response.{kind}.done", **spot, key: part[key], "logprobs": []})
-            events.append({"type": "response.content_part.done", **spot, "part": part})
-        elif item["type"] == "reasoning":
-            spot = {**place, "summary_index": 0}
-            part = item["summary"][0]
-            events.append({"type": "response.reasoning_summary_part.added", **spot, "part": {**part, "text": ""}})
-            events += [
-                {"type": "response.reasoning_summary_text.delta", **spot, "delta": piece}
-                for piece in _pieces(part["text"])
-            ]
-            events.append({"type": "response.reasoning_summary_text.done", **spot, "text": part["text"]})
-            events.append({"type": "response.reasoning_summary_part.done", **spot, "part": part})
-        else:
-            kind = "response.function_call_arguments"
-            events += [{"type": f"{kind}.delta", **place, "delta": piece} for piece in _pieces(item["arguments"])]
-            events.append({"type": f"{kind}.done", **place, "name": item["name"], "arguments": item["arguments"]})
-        events.append({"type": "response.output_item.done", "output_index": index, "item": item})
-        return events
-
-
-class _Messages(_Wire):
-    STOP: ClassVar = {
-        "stop": "end_turn",
-        "calls": "tool_use",
-        "length": "max_tokens",
-        "filtered": "refusal",
-        "refusal": "refusal",
-    }
-
-    def whole(self, says: Says) -> dict[str, Any]:
-        return self._head(says) | {
-            "content": self._blocks(says),
-            "stop_reason": self.STOP[says.ending],
-            "usage": self._usage(says),
-        }
-
-    def _head(self, says: Says) -> dict[str, Any]:
-        model = says.model or self.asked_model
-        return {"id": "msg_1", "type": "message", "role": "assistant", "model": model, "stop_sequence": None}
-
-    @staticmethod
-    def _usage(says: Says) -> dict[str, Any]:
-        # Anthropic counts cached tokens apart; `input` is the sum of all, as everywhere in these fakes.
-        return {
-            "input_tokens": says.input - says.cached - says.written,
-            "cache_read_input_tokens": says.cached,
-            "cache_creation_input_tokens": says.written,
-            "output_tokens": says.output,
-        }
-
-    @staticmethod
-    def _blocks(says: Says) -> list[dict[str, Any]]:
-        blocks: list[dict[str, Any]] = []
-        if says.thinking:
-            blocks.append({"type": "thinking", "thinking": says.thinking, "signature": says.signature})
-        if says.text:
-            blocks.append({"type": "text", "text": says.text})
-        for call in says.calls:
-            arguments = call.arguments if not isinstance(call.arguments, str) else {}
-            blocks.append({"type": "tool_use", "id": call.id, "name": call.tool, "input": arguments})
-        return blocks
-
-    def events(self, says: Says) -> list[bytes]:
-        start = self._head(says) | {
-            "content": [],
-            "stop_reason": None,
-            "usage": self._usage(says) | {"output_tokens": 1},
-        }
-        events: list[dict[str, Any]] = [{"type": "message_start", "message": start}]
-        calls = {call.id: call for call in says.calls}
-        for index, block in enumerate(self._blocks(says)):
-            kind = block["type"]
-            if kind == "text":
-                empty, deltas = (
-                    {**block, "text": ""},
-                    [{"type": "text_delta", "text": p} for p in _pieces(block["text"])],
-                )
-            elif kind == "thinking":
-                empty = {**block, "thinking": "", "signature": ""}
-                deltas = [{"type": "thinking_delta", "thinking": p} for p in _pieces(block["thinking"])]
-                deltas.append({"type": "signature_delta", "signature": block["signature"]})
-            else:
-                text = calls[block["id"]].text
-                empty = {**block, "input": {}}
-                deltas = [{"type": "input_json_delta", "partial_json": p} for p in _pieces(text)]
-            events.append({"type": "content_block_start", "index": index, "content_block": empty})
-            events += [{"type": "content_block_delta", "index": index, "delta": delta} for delta in deltas]
-            events.append({"type": "content_block_stop", "index": index})
-        delta = {"stop_reason": self.STOP[says.ending], "stop_sequence": None}
-        events.append({"type": "message_delta", "delta": delta, "usage": {"output_tokens": says.output}})
-        events.append({"type": "message_stop"})
-        return [_sse(event, event["type"]) for event in events]
-
-    def before_the_end(self, events: list[bytes]) -> int:
-        return len(events) - 2
-
-    def error(self, fails: Fails) -> dict[str, Any]:
-        return {"type": "error", "error": {"type": fails.type, "message": fails.message}}
-
-
-class _Gemini(_Wire):
-    FINISH: ClassVar = {
-        "stop": "STOP",
-        "calls": "STOP",
-        "length": "MAX_TOKENS",
-        "filtered": "SAFETY",
-        "refusal": "SAFETY",
-    }
-
-    def __init__(self, request: web.Request, body: dict[str, Any]) -> None:
-        self.asked_model = request.match_info["call"].partition(":")[0]
-
-    @staticmethod
-    def is_streamed(request: web.Request, body: dict[str, Any]) -> bool:
-        return request.match_info["call"].endswith(":streamGenerateContent")
-
-    def whole(self, says: Says) -> dict[str, Any]:
-        parts: list[dict[str, Any]] = []
-        if says.thinking:
-            parts.append({"text": says.thinking, "thought": True})
-        if says.text:
-            parts.append({"text": says.text})
-        for call in says.calls:
-            called = {"name": call.tool, "args": call.arguments, "id": call.id}
-            parts.append({"functionCall": called, "thoughtSignature": "c2lnLWFiYw=="})
-        return self._chunk(says, parts, self.FINISH[says.ending])
-
-    def _chunk(self, says: Says, parts: list[dict[str, Any]], finish: str | None) -> dict[str, Any]:
-        candidate: dict[str, Any] = {"index": 0, "content": {"role": "model", "parts": parts}}
-        if finish:
-            candidate["finishReason"] = finish
-        return {
-            "responseId": "gem-1",
-            "modelVersion": says.model or self.asked_model,
-            "candidates": [candidate],
-            "usageMetadata": {
-                "promptTokenCount": says.input,
-                "candidatesTokenCount": says.output - says.reasoning,
-                "thoughtsTokenCount": says.reasoning,
-                "cachedContentTokenCount": says.cached,
-                "totalTokenCount": says.input + says.output,
-            },
-        }
-
-    def events(self, says: Says) -> list[bytes]:
-        whole = self.whole(says)["candidates"][0]["content"]["parts"]
-        chunks: list[list[dict[str, Any]]] = []
-        for part in whole:
-            if "text" in part:
-                chunks += [[{**part, "text": piece}] for piece in _pieces(part["text"])]
-            else:
-                chunks.append([part])
-        events = [_sse(self._chunk(says, parts, None)) for parts in chunks]
-        return [*events, _sse(self._chunk(says, [{"text": ""}], self.FINISH[says.ending]))]
-
-    def before_the_end(self, events: list[bytes]) -> int:
-        return len(events) - 1
-
-    def error(self, fails: Fails) -> dict[str, Any]:
-        return {"error": {"code": fails.status, "message": fails.message, "status": fails.code or "UNKNOWN"}}
 
 
 async def _main(port: int, latency: float, text: str) -> None:

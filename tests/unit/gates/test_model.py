@@ -261,7 +261,7 @@ async def test_a_changed_connection_gets_a_new_client_and_the_old_one_is_closed_
     async def close() -> None:
         closed.append("old")
 
-    old.model.close = close  # pyright: ignore[reportAttributeAccessIssue]
+    old.model.close = close
     kept.connections = [replace(script({"text": "new"}), updated_at=datetime.now(UTC))]
     await models._look()
     assert (await gate.answer(asked())).content == (Text("new"),)
