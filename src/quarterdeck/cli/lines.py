@@ -1,4 +1,4 @@
-"""Log lines of child processes as a terminal shows them: who, what and the facts, no more than a person wants to see."""
+"""Log lines of child processes as a terminal shows them: who, what, and the facts, as much as a person wants."""
 
 from collections.abc import Mapping
 

@@ -1,0 +1,31 @@
+"""The Python client: `Quarterdeck`, and `AsyncQuarterdeck` for asyncio. It imports nothing of the server.
+
+from quarterdeck.sdk import Quarterdeck
+
+with Quarterdeck() as deck:
+    run = deck.runs.submit("desk", "Where is order 1001?")
+    for item in deck.runs.stream(run.run_id):
+        ...
+"""
+
+from quarterdeck.core.signature import SignatureInvalid
+from quarterdeck.core.signature import verify as verify_webhook
+from quarterdeck.sdk import errors, records
+from quarterdeck.sdk.aio.client import AsyncQuarterdeck
+from quarterdeck.sdk.errors import QuarterdeckError
+from quarterdeck.sdk.records import Delta, Event, Reset, Run
+from quarterdeck.sdk.sync.client import Quarterdeck
+
+__all__ = [
+    "AsyncQuarterdeck",
+    "Delta",
+    "Event",
+    "Quarterdeck",
+    "QuarterdeckError",
+    "Reset",
+    "Run",
+    "SignatureInvalid",
+    "errors",
+    "records",
+    "verify_webhook",
+]

@@ -1,0 +1,440 @@
+"""What a deployment answers, typed. Members that a newer deployment adds are ignored; those that an older one lacks
+have a value that means "not said".
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Generic, Literal, TypeAlias, TypeVar
+
+import msgspec
+
+from quarterdeck.core.json import Json
+
+T = TypeVar("T")
+
+ENDED = frozenset({"succeeded", "failed", "stopped", "cancelled"})
+WAITING = frozenset({"waiting_for_approval", "waiting_for_connection", "waiting_for_outcome"})
+"""A person has to do something; `waiting_for_retry` goes on by itself."""
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """What all records share: they don't change, and are made by name."""
+
+
+class Page(Record, Generic[T], frozen=True, kw_only=True):
+    """Some items of a list. `next_cursor` is None on the last page."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+class Handoff(Record, frozen=True, kw_only=True):
+    """What a run that did not succeed leaves behind."""
+
+    done: list[str] = []
+    left: list[str] = []
+    why: str = ""
+    last_words: str = ""
+
+
+class Result(Record, frozen=True, kw_only=True):
+    """What a run came to. `output` is set where the agent answers by a schema."""
+
+    text: str = ""
+    output: Json = None
+    error: str | None = None
+    handoff: Handoff | None = None
+
+
+class Doubt(Record, frozen=True, kw_only=True):
+    """A call that may or may not have taken effect. Nobody may answer for it before `ask_after` (Unix ms)."""
+
+    call: str
+    tool: str
+    arguments: dict[str, Json] = {}
+    ask_after: int = 0
+
+
+class Run(Record, frozen=True, kw_only=True):
+    """A run. Members after `pending_approvals` are set where one run was asked for, and empty in lists."""
+
+    run_id: str
+    agent: str
+    status: str
+    kind: str = "agent"
+    tenant: str = ""
+    release: str = ""
+    agent_version: str = ""
+    user_id: str = ""
+    thread_id: str | None = None
+    parent_run_id: str | None = None
+    reason: str | None = None
+    why: str = ""
+    current_step: str = ""
+    priority: int = 0
+    tags: dict[str, str] = {}
+    title: str = ""
+    submitted_by: str = ""
+    owner: str | None = None
+    created_at: datetime | None = None
+    available_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    parked_at: datetime | None = None
+    attempt: int = 0
+    last_seq: int = 0
+    duration_ms: int = 0
+    queued_ms: int = 0
+    waiting_ms: int = 0
+    age_s: int | None = None
+    steps_used: int = 0
+    tool_calls: int = 0
+    failed_calls: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_micro_usd: int = 0
+    estimated_cost_usd: float = 0.0
+    risk_level: str = "read"
+    error_code: str | None = None
+    pending_approvals: list[Json] = []
+    tools_called: list[str] = []
+    budget: dict[str, float] = {}
+    effective: dict[str, Json] = {}
+    unknown_outcomes: list[Doubt] = []
+    result: Result | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether it is over."""
+        return self.status in ENDED
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it did what was asked."""
+        return self.status == "succeeded"
+
+    @property
+    def waits_for_person(self) -> bool:
+        """Whether it goes on only when somebody answers."""
+        return self.status in WAITING
+
+    @property
+    def text(self) -> str:
+        """The answer in words; empty while there is none."""
+        return self.result.text if self.result else ""
+
+
+class Event(Record, frozen=True, kw_only=True):
+    """Something that happened in a run. `seq` counts from 1 without gaps."""
+
+    seq: int
+    kind: str = ""
+    attempt: int = 0
+    at: datetime | None = None
+    data: dict[str, Json] = {}
+
+
+class Delta(Record, frozen=True, kw_only=True):
+    """A piece of what the model is just writing; not kept. `offset` counts characters of this kind of text."""
+
+    step: int
+    attempt: int = 0
+    offset: int = 0
+    kind: str = "text"
+    text: str = ""
+
+
+class Reset(Record, frozen=True, kw_only=True):
+    """What was streamed of this step is void: it is written anew."""
+
+    step: int
+    attempt: int = 0
+
+
+StreamItem: TypeAlias = Event | Delta | Reset
+
+
+class Facets(Record, frozen=True, kw_only=True):
+    """How many of the newest runs there are of each."""
+
+    status: dict[str, int] = {}
+    agent: dict[str, int] = {}
+    cause: dict[str, int] = {}
+
+
+class StreamToken(Record, frozen=True, kw_only=True):
+    """A token that reads one run for a while: for a page in somebody's browser."""
+
+    token: str
+    expires_at: datetime
+
+
+class Clause(Record, frozen=True, kw_only=True):
+    """A part of a story, and the event that it stands on."""
+
+    text: str
+    seq: int | None = None
+
+
+class Story(Record, frozen=True, kw_only=True):
+    """What happened, in one sentence."""
+
+    sentence: str = ""
+    tone: str = ""
+    clauses: list[Clause] = []
+
+
+class Span(Record, frozen=True, kw_only=True):
+    """A stretch of a run: a model call, a tool call, a wait."""
+
+    id: str
+    parent: str | None = None
+    seq: int = 0
+    end_seq: int | None = None
+    kind: str = ""
+    name: str = ""
+    status: str = ""
+    start: datetime | None = None
+    end: datetime | None = None
+    ms: float | None = None
+    risk: str | None = None
+    attributes: dict[str, Json] = {}
+
+
+class Trace(Record, frozen=True, kw_only=True):
+    """A run, told: its story, its spans, what it did to the world, what it cost."""
+
+    run: Run
+    story: Story = Story()
+    facts: dict[str, Json] = {}
+    blast: dict[str, Json] | None = None
+    spans: list[Span] = []
+    conversation: list[dict[str, Json]] = []
+    effects: list[dict[str, Json]] = []
+    cost: list[dict[str, Json]] = []
+
+
+class OpenRun(Record, frozen=True, kw_only=True):
+    """A run of a thread that has not ended."""
+
+    run_id: str
+    position: int = 0
+    status: str = ""
+
+
+class Thread(Record, frozen=True, kw_only=True):
+    """A conversation. It is busy while one of its runs has not ended."""
+
+    thread_id: str
+    agent: str
+    user_id: str = ""
+    title: str = ""
+    tags: dict[str, str] = {}
+    status: str = "idle"
+    open_runs: list[OpenRun] = []
+    run_count: int = 0
+    created_by: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Turn(Record, frozen=True, kw_only=True):
+    """One message of a conversation, and where it stands in a run's log."""
+
+    run_id: str
+    position: int
+    seq: int
+    role: str
+    at: datetime | None = None
+    content: list[dict[str, Json]] = []
+
+
+class Model(Record, frozen=True, kw_only=True):
+    """The exact model that a release asks, and over which connection."""
+
+    provider: str
+    id: str
+
+
+class Agent(Record, frozen=True, kw_only=True):
+    """An agent and the release that new runs of it take."""
+
+    name: str
+    release: str
+    agent_version: str = ""
+    label: str | None = None
+    owner: str = ""
+    description: str = ""
+    model: Model | None = None
+    tools: list[str] = []
+    disabled: bool = False
+    disabled_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class File(Record, frozen=True, kw_only=True):
+    """A file of a release. Recordings have no digest, since they are no part of the id."""
+
+    path: str
+    size: int
+    digest: str | None = None
+
+
+class Release(Record, frozen=True, kw_only=True):
+    """A release. Members after `current` are set where one release was asked for, and empty in lists."""
+
+    release: str
+    agent: str
+    agent_version: str = ""
+    label: str | None = None
+    model: Model | None = None
+    registered_by: str = ""
+    registered_at: datetime | None = None
+    current: bool = False
+    owner: str = ""
+    description: str = ""
+    manifest: dict[str, Json] = {}
+    files: list[File] = []
+    against: str | None = None
+    changes: list[str] = []
+
+
+class Registered(Record, frozen=True, kw_only=True):
+    """What registering came to. `created` is false where the release was there before."""
+
+    release: str
+    agent: str
+    agent_version: str = ""
+    label: str | None = None
+    owner: str = ""
+    registered_by: str = ""
+    registered_at: datetime | None = None
+    created: bool = True
+    previous: str | None = None
+    changes: list[str] = []
+    ignored: list[str] = []
+    warnings: list[str] = []
+
+
+class Key(Record, frozen=True, kw_only=True):
+    """A key. `secret` is set in the answer that made it, this once, and None ever after."""
+
+    id: str
+    name: str
+    deployment: bool = False
+    status: str = ""
+    roles: list[str] = []
+    agents: list[str] | None = None
+    environments: list[str] | None = None
+    may_assert_user: bool = False
+    created_by: str = ""
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+    secret: str | None = None
+
+
+class Actor(Record, frozen=True, kw_only=True):
+    """Who a key is to the deployment."""
+
+    key_id: str
+    name: str = ""
+    user_id: str = ""
+    tenant: str | None = None
+    admin: bool = False
+    roles: list[str] = []
+    agents: list[str] | None = None
+    may_assert_user: bool = False
+
+
+class Tenant(Record, frozen=True, kw_only=True):
+    """A tenant. Limits are None where the deployment's hold."""
+
+    id: str
+    slug: str
+    name: str = ""
+    max_running: int | None = None
+    queue_limit: int | None = None
+    created_at: datetime | None = None
+    disabled_at: datetime | None = None
+
+
+class Provider(Record, frozen=True, kw_only=True):
+    """A connection to a model provider; its key stays in the deployment. `tenants` and `agents` None = all."""
+
+    name: str
+    kind: str
+    base_url: str | None = None
+    has_key: bool = False
+    options: dict[str, Json] = {}
+    tenants: list[str] | None = None
+    agents: list[str] | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Webhook(Record, frozen=True, kw_only=True):
+    """An endpoint that is told what happens. `secret` is set in the answer that made it, this once."""
+
+    id: str
+    url: str
+    description: str = ""
+    kinds: list[str] = []
+    enabled: bool = True
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None
+    failing_since: datetime | None = None
+    created_by: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    secret: str | None = None
+
+
+class Rotated(Record, frozen=True, kw_only=True):
+    """A webhook's fresh secret, and until when the ones before sign along."""
+
+    secret: str | None = None
+    previous_valid_until: datetime | None = None
+
+
+class Delivery(Record, frozen=True, kw_only=True):
+    """One message to an endpoint; its id is the message's `webhook-id`."""
+
+    id: str
+    webhook_id: str
+    kind: str = ""
+    run_id: str | None = None
+    state: str = ""
+    tries: int = 0
+    next_at: datetime | None = None
+    last_status: int | None = None
+    last_error: str | None = None
+    created_at: datetime | None = None
+    delivered_at: datetime | None = None
+
+
+class Worker(Record, frozen=True, kw_only=True):
+    """A worker process that holds a lease, or did a while ago."""
+
+    id: str
+    host: str = ""
+    pid: int = 0
+    version: str = ""
+    status: str = ""
+    capacity: int = 0
+    runs: int = 0
+    started_at: datetime | None = None
+    lease_until: datetime | None = None
+
+
+class Readiness(Record, frozen=True, kw_only=True):
+    """Whether a process of the deployment can serve, and what each check said."""
+
+    ready: bool
+    checks: Mapping[str, str] = {}
+
+
+Strategy: TypeAlias = Literal["reject", "enqueue", "interrupt"]
+Outcome: TypeAlias = Literal["happened", "did_not_happen"]

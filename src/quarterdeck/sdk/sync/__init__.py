@@ -1,0 +1,2 @@
+# Made by `python -m scripts.sdk` from sdk/aio; change that instead.
+"""The client for programs without asyncio."""

@@ -1,0 +1,76 @@
+# Made by `python -m scripts.sdk` from sdk/aio; change that instead.
+"""Provider connections and workers: the deployment's own things."""
+
+from collections.abc import Mapping, Sequence
+
+from quarterdeck.core.json import Json
+from quarterdeck.sdk import calls
+from quarterdeck.sdk.calls import at
+from quarterdeck.sdk.records import Page, Provider, Worker
+from quarterdeck.sdk.sync.listing import Listing
+from quarterdeck.sdk.sync.transport import Transport
+
+
+class Providers:
+    """`client.providers`, for deployment admins."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def create(
+        self,
+        name: str,
+        kind: str,
+        *,
+        base_url: str | None = None,
+        key: str | None = None,
+        options: Mapping[str, Json] | None = None,
+        tenants: Sequence[str] | None = None,
+        agents: Sequence[str] | None = None,
+    ) -> Provider:
+        """Connect a provider. Its key is sealed to its address and never shown again. `tenants` are ids."""
+        body = {
+            "name": name,
+            "kind": kind,
+            "base_url": base_url,
+            "key": key,
+            "options": options,
+            "tenants": tenants,
+            "agents": agents,
+        }
+        return self._transport.send(calls.create(Provider, at("providers"), body))
+
+    def list(self) -> Listing[Provider]:
+        """Every connection, by name."""
+        return Listing(self._transport, Page[Provider], at("providers"), {})
+
+    def get(self, name: str) -> Provider:
+        """One connection."""
+        return self._transport.send(calls.get(Provider, at("providers", name)))
+
+    def update(
+        self,
+        name: str,
+        *,
+        base_url: str | None = None,
+        key: str | None = None,
+        options: Mapping[str, Json] | None = None,
+    ) -> Provider:
+        """Change address, key or options; what is None stays. A new origin needs the key again."""
+        body = {"base_url": base_url, "key": key, "options": options}
+        return self._transport.send(calls.change(Provider, at("providers", name), body))
+
+    def remove(self, name: str) -> None:
+        """Remove a connection. Runs whose release names it fail their next question to a model."""
+        self._transport.send(calls.remove(at("providers", name)))
+
+
+class Workers:
+    """`client.workers`."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> Listing[Worker]:
+        """The worker processes of the deployment."""
+        return Listing(self._transport, Page[Worker], at("workers"), {})
