@@ -19,6 +19,7 @@ from quarterdeck.core.errors import Misconfigured
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.records import Urls
 from quarterdeck.serve.app import closer, open_app
+from quarterdeck.tools.host.confine import stay_undumpable
 
 GRACE = 10
 """Seconds for answers under way when the process is told to end."""
@@ -118,6 +119,9 @@ def bind(settings: Settings) -> socket.socket:
 def run(settings: Settings, urls: Urls | None = None, ready: Callable[[int], None] | None = None) -> None:
     """Serve until SIGTERM or SIGINT. `ready` is told the port once the socket is bound. Raises what starting raises."""
     logs.configure(settings.log_level, json=settings.log_json)
+    # On one machine agents' code may run as the same user: it must not read the keys in this process's memory.
+    if not stay_undumpable():
+        _log.warning("serve.dumpable")
     listener = bind(settings)
     port: int = listener.getsockname()[1]
     _log.info("serve.starting", host=settings.host, port=port)

@@ -17,6 +17,11 @@ function prose(text) {
     part.startsWith("`") && part.endsWith("`") && part.length > 1 ? element("code", {}, part.slice(1, -1)) : part);
 }
 
+// A long path breaks before a slash and not inside a word.
+function breakable(path) {
+  return path.split("/").flatMap((part, at) => (at === 0 ? [part] : [element("wbr"), `/${part}`]));
+}
+
 function resolve(description, schema) {
   let found = schema;
   for (let hops = 0; found && found.$ref && hops < 8; hops += 1) {
@@ -147,7 +152,7 @@ function draw(description) {
   const main = document.getElementById("main");
   main.replaceChildren(
     element("h1", {}, `${description.info.title} ${description.info.version}`),
-    element("p", { class: "lead" }, ...prose((description.info.description || "").trim())),
+    ...(description.info.description || "").trim().split(/\n\n+/).map((part) => element("p", { class: "lead" }, ...prose(part))),
     element("p", {}, element("a", { href: "/openapi.json" }, "openapi.json")));
   for (const [tag, operations] of groups) {
     main.append(element("h2", { id: `tag-${tag}` }, tag));
@@ -155,7 +160,7 @@ function draw(description) {
     for (const { path, method, operation, id } of operations) {
       main.append(operationPart(description, path, method, operation, id));
       list.append(element("li", { "data-text": `${method} ${path} ${operation.summary || ""}`.toLowerCase() },
-        element("a", { href: `#${id}` }, element("span", { class: `verb ${method}` }, method.toUpperCase()), element("span", { class: "path" }, path))));
+        element("a", { href: `#${id}` }, element("span", { class: `verb ${method}` }, method.toUpperCase()), element("span", { class: "path" }, ...breakable(path)))));
     }
     index.append(element("section", {}, element("h2", {}, tag), list));
   }
