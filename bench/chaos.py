@@ -232,7 +232,7 @@ def _judge(console: Console, chaos: Chaos, records: list[dict[str, Any]], effect
     never, keyed = collections.Counter[str](), collections.Counter[str]()
     gaps = doubles = calls = 0
     for record in records:
-        events = _events(chaos.stage, record["run_id"])
+        events = events_of(chaos.stage, record["run_id"])
         seqs = [event["seq"] for event in events]
         gaps += seqs != list(range(1, len(seqs) + 1))
         doubles += len(seqs) != len(set(seqs))
@@ -270,7 +270,8 @@ def _judge(console: Console, chaos: Chaos, records: list[dict[str, Any]], effect
     return lost == repeated == gaps == doubles == 0 and statuses.keys() <= {"succeeded"}
 
 
-def _events(stage: Stage, run: str) -> list[dict[str, Any]]:
+def events_of(stage: Stage, run: str) -> list[dict[str, Any]]:
+    """A run's whole log, page by page."""
     events: list[dict[str, Any]] = []
     cursor = ""
     while True:

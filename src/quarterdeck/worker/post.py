@@ -22,6 +22,7 @@ from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.releases.records import BEHAVIOUR_VERSION
 from quarterdeck.worker.chores import Chores
 from quarterdeck.worker.crew import Crew, FindRelease
+from quarterdeck.worker.pulse import beat_forever
 
 _log = logs.get(__name__)
 
@@ -73,6 +74,7 @@ class Post:
             chores.sweep_forever(),
             chores.poll_forever(worker, crew.held, crew.interrupt),
             chores.prune_forever(),
+            beat_forever(lambda: len(crew.held())),
         )
         try:
             await _first(stop, lost)
