@@ -8,7 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from random import Random
+from typing import Any
 from uuid import UUID
+
+from hypothesis import strategies as st
 
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, UserId
 from quarterdeck.core.money import MicroUsd
@@ -130,7 +133,7 @@ class Simulator:
         self.emit(e.ModelCalled(step=step.step, call=call, provider="openai", model="gpt-x", decision=ALLOW))
         match self.choose("of the model", 8):
             case 5:
-                return  # the worker will be found dead in mid-question
+                self.emit(e.RunReleased(why="lease"), after_ms=10_000)
             case 6:
                 fault = e.ModelFailed(step=step.step, call=call, code="rate_limited", message="429", retry_in_ms=500)
                 self.emit(fault, after_ms=400)
@@ -193,6 +196,7 @@ class Simulator:
             self.emit(self._intent(call.call, step.step), after_ms=1)
             sent.append(call)
         if sent and self.choose("dead in mid-call", 8) == 7:
+            self.emit(e.RunReleased(why="lease"), after_ms=10_000)
             return
         for call in reversed(sent) if self.choose("order", 2) else sent:
             self.emit(self._outcome(call), after_ms=300)
@@ -249,6 +253,16 @@ class Simulator:
 
     def _end_cancelled(self) -> None:
         self.emit(e.CancelRequested(by="key:op"), e.RunFinished(status="cancelled", handoff=e.Handoff(why="enough")))
+
+
+@st.composite
+def logs(draw: Any) -> list[StoredEvent]:
+    """Logs of whole runs: what usually happens is drawn most often, and shrinks to nothing special."""
+
+    def choose(_: str, count: int) -> int:
+        return draw(st.integers(0, 2 * count)) % count if draw(st.booleans()) else 0
+
+    return Simulator(choose).run(most_turns=draw(st.integers(1, 40)))
 
 
 def long_log(events: int, seed: int = 1) -> list[StoredEvent]:

@@ -1,7 +1,7 @@
 """What the trace of a run looks like as JSON."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -203,8 +203,8 @@ def show_blast(blast: Blast | None) -> dict[str, Json] | None:
     }
 
 
-def show_span(span: Span, now: datetime) -> dict[str, Json]:
-    """A span as JSON."""
+def show_span(span: Span, now: datetime) -> dict[str, object]:
+    """A span as JSON. Times stay times: the encoder writes them faster than anybody here."""
     return {
         "id": span.id,
         "parent": span.parent,
@@ -213,15 +213,15 @@ def show_span(span: Span, now: datetime) -> dict[str, Json]:
         "kind": span.kind.value,
         "name": span.name,
         "status": span.mark.value,
-        "start": _moment(span.start),
-        "end": _moment(span.end) if span.end else None,
+        "start": span.start,
+        "end": span.end,
         "ms": span.ms(now),
         "risk": span.risk,
         "attributes": span.attributes,
     }
 
 
-def show_effect(entry: LedgerEntry) -> dict[str, Json]:
+def show_effect(entry: LedgerEntry) -> dict[str, object]:
     """A row of the ledger as JSON."""
     return {
         "call": entry.call,
@@ -231,9 +231,9 @@ def show_effect(entry: LedgerEntry) -> dict[str, Json]:
         "key": entry.key,
         "arguments_digest": entry.arguments_digest,
         "state": entry.state,
-        "intended_at": _moment(entry.intended_at),
-        "not_after": _moment(entry.not_after),
-        "settled_at": _moment(entry.settled_at) if entry.settled_at else None,
+        "intended_at": entry.intended_at,
+        "not_after": entry.not_after,
+        "settled_at": entry.settled_at,
         "settled_by": entry.settled_by,
     }
 
@@ -251,7 +251,3 @@ def show_costs(entries: Sequence[Entry]) -> list[dict[str, Json]]:
         for entry in entries
         if isinstance(entry.event, e.ModelAnswered)
     ]
-
-
-def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -25,6 +25,6 @@ def place_of(run: RunId, traceparent: str | None) -> Place:
     return Place(trace, parent)
 
 
-def span_id(run: RunId, seq: int, kind: Kind, part: str = "") -> str:
-    """The id of the span of a kind that an event begins. `part` tells several of one kind and event apart."""
-    return blake2b(b"%b/%d/%b%b" % (run.bytes, seq, kind.encode(), part.encode()), digest_size=SPAN_BYTES).hexdigest()
+def span_id(run: bytes, seq: int, kind: Kind) -> str:
+    """The id of the span of a kind that an event begins; `run` is the run's id as bytes. An event begins one a kind."""
+    return blake2b(b"%b/%d/%b" % (run, seq, kind.encode()), digest_size=SPAN_BYTES).hexdigest()

@@ -5,7 +5,6 @@ itself and not by the time of its row.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -17,6 +16,7 @@ from quarterdeck.runs.records import Effect, Status
 from quarterdeck.runs.rules import RISK
 from quarterdeck.runs.turns import plain
 from quarterdeck.traces import attributes as a
+from quarterdeck.traces.drafts import Draft
 from quarterdeck.traces.ids import span_id
 from quarterdeck.traces.records import Kind, Mark, Span
 
@@ -29,65 +29,28 @@ _WAITS = {
 }
 
 
-@dataclass(slots=True)
-class _Draft:
-    """A span that may still grow."""
-
-    id: str
-    parent: str | None
-    seq: int
-    kind: Kind
-    name: str
-    start: datetime
-    mark: Mark
-    attributes: dict[str, Json]
-    risk: str | None = None
-    end: datetime | None = None
-    end_seq: int | None = None
-
-    def close(self, entry: Entry, mark: Mark, at: datetime | None = None) -> None:
-        """It ends with this event."""
-        self.end, self.end_seq, self.mark = max(at or entry.at, self.start), entry.seq, mark
-
-
 def project(run: RunId, entries: Iterable[Entry]) -> list[Span]:
     """The spans of a log, in the order in which they began. Those without an end go on."""
     projection = _Projection(run)
     for entry in entries:
         projection.take(entry)
     projection.look()
-    return [_finished(draft) for draft in sorted(projection.drafts, key=lambda draft: draft.start)]
-
-
-def _finished(draft: _Draft) -> Span:
-    return Span(
-        draft.id,
-        draft.parent,
-        draft.seq,
-        draft.end_seq,
-        draft.kind,
-        draft.name,
-        draft.mark,
-        draft.start,
-        draft.end,
-        draft.risk,
-        draft.attributes,
-    )
+    return [draft.finished() for draft in sorted(projection.drafts, key=lambda draft: draft.start)]
 
 
 class _Projection:
     """What is open at a point of the log."""
 
     def __init__(self, run: RunId) -> None:
-        self.drafts: list[_Draft] = []
-        self._run = run
-        self._root: _Draft | None = None
-        self._attempt: _Draft | None = None
-        self._queue: _Draft | None = None
-        self._wait: _Draft | None = None
+        self.drafts: list[Draft] = []
+        self._run = run.bytes
+        self._root: Draft | None = None
+        self._attempt: Draft | None = None
+        self._queue: Draft | None = None
+        self._wait: Draft | None = None
         self._until: datetime | None = None
-        self._model: _Draft | None = None
-        self._tools: dict[str, tuple[_Draft, e.ToolCalled]] = {}
+        self._model: Draft | None = None
+        self._tools: dict[str, tuple[Draft, e.ToolCalled]] = {}
 
     def take(self, entry: Entry) -> None:
         """One more event."""
@@ -115,6 +78,7 @@ class _Projection:
         self._attempt = self._begin(entry, Kind.ATTEMPT, name, Mark.RUNNING, a.of_claim(event))
 
     def asked(self, entry: Entry, event: e.ModelCalled) -> None:
+        self._abandon_question(entry)
         self._judged(entry, f"policy {event.model}", event.decision)
         name = f"model turn {event.step} · {event.model}"
         self._model = self._begin(entry, Kind.MODEL, name, Mark.RUNNING, a.of_question(event))
@@ -215,7 +179,7 @@ class _Projection:
         self._leave(entry, Mark.ERROR if event.status == Status.FAILED else Mark.OK)
         self._end_wait(entry)
         for draft, intent in self._tools.values():
-            if draft.mark is Mark.RUNNING:
+            if draft.end_seq is None:
                 self._lost(entry, draft, intent, Mark.ERROR if intent.effect == Effect.READ else Mark.UNKNOWN)
         self._tools.clear()
         point = self._begin(entry, Kind.CHECKPOINT, f"checkpoint {entry.seq} · run {event.status}", Mark.OK)
@@ -235,10 +199,10 @@ class _Projection:
         parent: str | None = None,
         risk: str | None = None,
         at: datetime | None = None,
-    ) -> _Draft:
+    ) -> Draft:
         above = self._above(kind) if parent is None else parent
         id_ = span_id(self._run, entry.seq, kind)
-        draft = _Draft(id_, above, entry.seq, kind, name, at or entry.at, mark, {**(attributes or {})}, risk)
+        draft = Draft(id_, above, entry.seq, kind, name, at or entry.at, mark, {**(attributes or {})}, risk)
         self.drafts.append(draft)
         return draft
 
@@ -280,7 +244,7 @@ class _Projection:
             draft.close(entry, mark)
         draft.attributes |= outcome
 
-    def _lost(self, entry: Entry, draft: _Draft, intent: e.ToolCalled, mark: Mark) -> None:
+    def _lost(self, entry: Entry, draft: Draft, intent: e.ToolCalled, mark: Mark) -> None:
         """Nobody heard what became of a call."""
         draft.close(entry, mark, draft.end)
         draft.attributes |= {"lost": True, "error": f"its answer was never heard ({intent.repeat})"}
@@ -305,14 +269,18 @@ class _Projection:
             self._queue.close(entry, Mark.OK)
             self._queue = None
 
-    def _leave(self, entry: Entry, mark: Mark, why: str = "") -> None:
-        """The attempt is over. A question in flight is abandoned; what becomes of calls in flight, later events say."""
+    def _abandon_question(self, entry: Entry) -> None:
         if self._model is not None and self._model.end is None:
             self._model.close(entry, Mark.ERROR)
             self._model.attributes["error"] = "abandoned"
         self._model = None
+
+    def _leave(self, entry: Entry, mark: Mark, why: str = "") -> None:
+        """The attempt is over. A question in flight is abandoned; what becomes of calls in flight, later events say."""
+        self._abandon_question(entry)
         for draft, _ in self._tools.values():
-            draft.end = draft.end or entry.at
+            if draft.end is None:
+                draft.end, draft.mark = entry.at, Mark.UNKNOWN
         if self._attempt is not None:
             self._attempt.close(entry, mark)
             if why:

@@ -1,9 +1,6 @@
 """Whoever reads the same log goes on in the same way: at every prefix of every log that the rules can write."""
 
-from typing import Any
-
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from quarterdeck.loop import rules
 from quarterdeck.runs import events as e
@@ -12,17 +9,7 @@ from quarterdeck.runs.entries import opened, state_of
 from quarterdeck.runs.fold import RunState, apply, fold
 from quarterdeck.runs.messages import ModelMessage, ToolMessage
 from quarterdeck.runs.records import StoredEvent
-from tests.logs import LIMITS, Simulator, repeated_effects
-
-
-@st.composite
-def logs(draw: Any) -> list[StoredEvent]:
-    """Logs of whole runs: what usually happens is drawn most often, and shrinks to nothing special."""
-
-    def choose(_: str, count: int) -> int:
-        return draw(st.integers(0, 2 * count)) % count if draw(st.booleans()) else 0
-
-    return Simulator(choose).run(most_turns=draw(st.integers(1, 40)))
+from tests.logs import LIMITS, logs, repeated_effects
 
 
 @settings(max_examples=150, deadline=None)
