@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
+from quarterdeck.core.ids import TenantId
 from quarterdeck.models import cassettes
 from quarterdeck.models.cassettes import CassetteInvalid, Conversation
 from quarterdeck.models.differences import is_wild, matches, plain
@@ -69,16 +70,18 @@ class ReleaseLibrary:
 
     def __init__(self, files: Callable[[ModelRequest], Awaitable[Mapping[str, bytes]]]) -> None:
         self._files = files
-        self._shelves: OrderedDict[str, Shelf] = OrderedDict()
+        self._shelves: OrderedDict[tuple[TenantId, str], Shelf] = OrderedDict()
 
     async def shelf(self, request: ModelRequest) -> Shelf:
         """The conversations of the request's release."""
-        shelf = self._shelves.get(request.release)
+        # Equal manifests have equal ids, whoever registered them; recordings are each tenant's own.
+        key = (request.tenant, request.release)
+        shelf = self._shelves.get(key)
         if shelf is None:
             files = await self._files(request)
             found = {path: data for path, data in sorted(files.items()) if _is_cassette(path)}
             shelf = Shelf(one for path, data in found.items() for one in cassettes.read(path, data))
-            self._shelves[request.release] = shelf
+            self._shelves[key] = shelf
             if len(self._shelves) > _KEPT_RELEASES:
                 _ = self._shelves.popitem(last=False)
         return shelf

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from quarterdeck.core.ids import TenantId
-from quarterdeck.core.json import Json, encode_text
-from quarterdeck.core.text import is_storable
+from quarterdeck.core.json import Json
+from quarterdeck.core.text import is_storable, storable_json
 from quarterdeck.providers.options import read_options
 from quarterdeck.providers.records import LOCAL, NEEDS_KEY, BadConnection, Connection, Kind, Wanted
 
@@ -30,7 +30,7 @@ def settle(wanted: Wanted) -> Wanted:
     if not _NAME.fullmatch(wanted.name):
         raise BadConnection("a name has lower-case letters, digits and hyphens, at most 63", name=wanted.name)
     read_options(wanted.kind, wanted.options)
-    if not all(is_storable(text) for text in (encode_text(wanted.options), *(wanted.agents or ()))):
+    if storable_json(wanted.options) != wanted.options or not all(map(is_storable, wanted.agents or ())):
         raise BadConnection("NUL and lone surrogates can't be kept")
     if wanted.kind in LOCAL:
         if wanted.base_url or wanted.key:
@@ -107,6 +107,8 @@ def _names(value: Json) -> frozenset[str] | None:
 def _address(kind: Kind, base_url: str) -> str:
     if not base_url:
         raise BadConnection(f"a connection of kind {kind} needs a base_url, such as http://127.0.0.1:8000/v1")
+    if not base_url.isascii() or not base_url.isprintable() or " " in base_url:
+        raise BadConnection("base_url has printable ASCII characters without blanks; percent-encode the others")
     try:
         parts = urlsplit(base_url)
         port = parts.port

@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
-from quarterdeck.core.ids import new_run_id
+from quarterdeck.core.ids import TenantId, new_run_id, uuid7
 from quarterdeck.models.cassettes import Answer, CassetteInvalid, Conversation, Exchange, Said, read, write
 from quarterdeck.models.library import FolderLibrary, ReleaseLibrary
 from quarterdeck.models.recorded import TAG, Recorded, tool_digest
 from quarterdeck.models.records import Fault, ModelFault, ModelRequest
 from quarterdeck.runs.messages import Call, ModelMessage, Text, Usage
-from tests.fakes.asking import LOOK, asked, result, user
+from tests.fakes.asking import LOOK, TENANT, asked, result, user
 
 MODEL = "gpt-4.1-mini-2025-04-14"
 REFUND = Conversation(
@@ -178,6 +179,17 @@ async def test_cassettes_of_a_folder_are_read_together(tmp_path):
     (tmp_path / "b.json").write_bytes(write([Conversation("hi", (Exchange(Answer((Text("hello"),))),), starts="hi")]))
     model = Recorded(FolderLibrary(tmp_path))
     assert (await model.answer(asked(), None)).content == (Text("hello"),)
+
+
+async def test_recordings_of_equal_releases_stay_with_their_tenants():
+    async def files(request: ModelRequest) -> Mapping[str, bytes]:
+        said = "mine" if request.tenant == TENANT else "yours"
+        return {"cassettes/a.json": write([Conversation("a", (Exchange(Answer((Text(said),))),), starts="hi")])}
+
+    model = Recorded(ReleaseLibrary(files))
+    mine = await model.answer(asked(run=new_run_id()), None)
+    yours = await model.answer(replace(asked(run=new_run_id()), tenant=TenantId(uuid7())), None)
+    assert (mine.content, yours.content) == ((Text("mine"),), (Text("yours"),))
 
 
 async def test_a_broken_cassette_is_told_with_its_place():
