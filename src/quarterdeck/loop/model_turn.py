@@ -11,6 +11,7 @@ from quarterdeck.loop import prompt, rules
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
 from quarterdeck.models.records import ModelAnswer, ModelFault, ModelRequest
+from quarterdeck.releases.view import prompt_for
 from quarterdeck.runs import log, store
 from quarterdeck.runs.conversation import told
 from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed, ThreadContinued
@@ -124,7 +125,7 @@ class ModelTurn:
         release = attempt.release
         if self._conversation is None:
             given = state.admitted.variables if state.admitted else None
-            text = prompt.system(release.prompt, release.variables, given or {})
+            text = prompt_for(release, given or {})
             self._conversation = prompt.Conversation(text, await self._history())
         talk = self._conversation
         talk.extend(state.messages, await self._read(talk.missing(state.messages), str(attempt.run.id)))

@@ -1,29 +1,13 @@
-"""What the model is shown: the release's prompt with its variables, the thread's conversation, this run's own.
+"""What the model is shown after the system prompt: the thread's conversation, this run's own.
 
 Part of `behaviour_version`: a change here that changes any assembled prompt raises it.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 
-from quarterdeck.core.json import Json, encode, encode_text
+from quarterdeck.core.json import encode
 from quarterdeck.runs.messages import Content, Message, ModelMessage, Spoken, Stored, Text, ToolMessage, UserMessage
-
-_VARIABLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
-
-
-def system(prompt: str, defaults: Mapping[str, Json], given: Mapping[str, Json]) -> str:
-    """The prompt with each `{{variable}}` replaced. A variable that neither side knows stays as it was written."""
-
-    def value(match: re.Match[str]) -> str:
-        name = match.group(1)
-        if name not in given and name not in defaults:
-            return match.group(0)
-        known = given[name] if name in given else defaults[name]
-        return known if isinstance(known, str) else encode_text(known)
-
-    return _VARIABLE.sub(value, prompt)
 
 
 class Conversation:

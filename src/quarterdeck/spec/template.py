@@ -45,10 +45,13 @@ def marks(template: str) -> Iterator[Mark]:
 
 
 def render(template: str, values: Mapping[str, Json]) -> str:
-    """The template with its variables filled in. Raises KeyError for one without a value: `bind` sees to that."""
+    """The template with its variables filled in. One without a value, which `bind` prevents, stays as it is written."""
 
     def fill(match: re.Match[str]) -> str:
-        return "{{" if match["escaped"] else _shown(values[(match["inside"] or "").strip()])
+        if match["escaped"]:
+            return "{{"
+        name = (match["inside"] or "").strip()
+        return _shown(values[name]) if name in values else match[0]
 
     return _MARK.sub(fill, template)
 

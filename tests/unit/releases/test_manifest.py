@@ -7,10 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from quarterdeck.core.errors import Invalid
 from quarterdeck.core.ids import TenantId, uuid7
 from quarterdeck.core.json import decode, encode_text
 from quarterdeck.releases.manifest import Manifest, as_doubles, id_of
-from quarterdeck.releases.view import view
+from quarterdeck.releases.view import prompt_for, view
 from tests.unit.releases.builders import SOUND, manifest, raw
 
 GOLDEN = "dada8bb5a46fea13a3e11abbf918aadd4e9ea60ad7f838ce08c0b44cb7865fe4"
@@ -97,3 +98,7 @@ def test_the_view_says_what_the_manifest_says():
     assert type(tool.effect) is str
     assert release.server("tools").module == "tools.py"
     assert release.files == SOUND["files"]
+    assert prompt_for(release, {}) == "You work for Acme.\nBe kind and brief.\n"
+    assert prompt_for(release, {"company": "{{ x }}"}) == "You work for {{ x }}.\nBe kind and brief.\n"
+    with pytest.raises(Invalid):
+        prompt_for(release, {"companie": "x"})

@@ -79,8 +79,8 @@ FAULTS = {
     "an open quote": (
         "a: 'x",
         (
-            "agent.yaml:1:6: this is no YAML: while scanning a quoted scalar, found unexpected end of stream; close the "
-            "quotes"
+            "agent.yaml:1:6: this is no YAML: while scanning a quoted scalar, found unexpected end of stream; "
+            "close the quotes"
         ),
     ),
     "an open bracket": (
