@@ -60,11 +60,11 @@ def turns(entries: Iterable[Entry]) -> list[Turn]:
     return found
 
 
-def show(turn: Turn, longest: int) -> dict[str, Json]:
+def show(turn: Turn, longest: int) -> dict[str, object]:
     """A message as JSON. Text longer than `longest` characters is cut, and says so."""
-    shown: dict[str, Json] = {
+    shown: dict[str, object] = {
         "seq": turn.seq,
-        "at": turn.at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "at": turn.at,
         "role": turn.role,
         "content": [show_part(part, longest) for part in turn.content],
     }
