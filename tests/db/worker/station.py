@@ -52,7 +52,7 @@ def release(tenant: TenantId, limits: Limits, output_schema: JsonObject | None) 
         owner="team",
         description="",
         prompt="You help {{who}}.",
-        variables={"who": "everybody"},
+        variables={"who": {"type": "string", "required": False, "default": "everybody", "description": ""}},
         model=ModelPin("script", "scripted-1"),
         servers=(),
         tools=TOOLS,
