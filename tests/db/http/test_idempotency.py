@@ -4,9 +4,10 @@ import asyncio
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Request, Response
 
 from quarterdeck.core.errors import Conflict
+from quarterdeck.core.ids import KeyId, UserId
 from quarterdeck.db.pool import Database
 from quarterdeck.http import border
 from quarterdeck.http.actor import Actor, ActorDep, Role
@@ -73,7 +74,7 @@ class Workshop:
         self.app.state.authenticator = self
 
         @self.app.post("/v1/things")
-        async def make(request: Request, actor: ActorDep) -> Answer:
+        async def make(request: Request, actor: ActorDep) -> Response:
             async with database.system.transaction() as tx:
 
                 async def act() -> Answer:
@@ -87,7 +88,7 @@ class Workshop:
                 return await idempotent(request, actor, tx, act)
 
     async def authenticate(self, credentials: Credentials) -> Actor:
-        return Actor("k", "k", "u", frozenset({Role.OWNER}), admin=True)
+        return Actor(KeyId("k"), "k", UserId("u"), frozenset({Role.OWNER}), admin=True)
 
     def post(self):
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)

@@ -79,7 +79,9 @@ async def test_metrics_count_runs_of_all_tenants(deployment: Deployment):
     assert 'quarterdeck_runs{status="queued"} 2.0' in page
     assert 'quarterdeck_runs{status="waiting_for_approval"} 2.0' in page
     assert "succeeded" not in page
-    assert float(re.search(r"^quarterdeck_queue_oldest_seconds (\S+)$", page, re.MULTILINE)[1]) >= 60
+    oldest = re.search(r"^quarterdeck_queue_oldest_seconds (\S+)$", page, re.MULTILINE)
+    assert oldest is not None
+    assert float(oldest[1]) >= 60
 
 
 async def test_addresses_that_nobody_has_make_no_metrics(deployment: Deployment):

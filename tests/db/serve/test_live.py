@@ -3,13 +3,16 @@
 import asyncio
 import re
 import time
+from collections.abc import Mapping, Sequence
 
 import pytest
 
 from quarterdeck.core.errors import Unavailable
+from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.db.wakes import DELTAS, WATCH, Wakes
 from quarterdeck.http.streams import COMMENT, TooManyStreams
-from quarterdeck.serve.live import Live
+from quarterdeck.runs.records import StoredEvent
+from quarterdeck.serve.live import Head, Live
 from quarterdeck.serve.store import RunLog
 from tests.api import Deployment
 from tests.db.serve.conftest import Script, script, soon
@@ -266,15 +269,15 @@ class Flaky:
         self._log = log
         self.away = False
 
-    async def events(self, *asked):
+    async def events(self, tenant: TenantId, run: RunId, after: int, limit: int) -> Sequence[StoredEvent]:
         if self.away:
             raise Unavailable
-        return await self._log.events(*asked)
+        return await self._log.events(tenant, run, after, limit)
 
-    async def heads(self, *asked):
+    async def heads(self, tenant: TenantId, runs: Sequence[RunId]) -> Mapping[RunId, Head]:
         if self.away:
             raise Unavailable
-        return await self._log.heads(*asked)
+        return await self._log.heads(tenant, runs)
 
 
 async def test_a_stream_outlives_a_lost_database(deployment: Deployment, run: Script):

@@ -3,15 +3,17 @@
 import asyncio
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from quarterdeck.core.clock import FakeClock
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
+from quarterdeck.serve.app import open_app
 from quarterdeck.tenants.minting import Peppers, hash_key
 from quarterdeck.tenants.records import AlreadyBootstrapped
 from quarterdeck.tenants.service import bootstrap
-from tests.api import Deployment
+from tests.api import HERE, Deployment
 
 
 async def test_a_secret_is_shown_once_and_kept_nowhere(deployment: Deployment, acme, owner_url):
@@ -190,3 +192,17 @@ async def test_a_fake_clock_ends_what_was_cached(deployment: Deployment, acme):
     with pytest.raises(KeyRevoked):
         await elsewhere.authenticate(credentials)
     await elsewhere.close()
+
+
+async def test_what_is_revoked_in_one_process_is_refused_by_the_others_in_under_a_second(deployment: Deployment, acme):
+    issued = (await acme.post("/v1/keys", json={"name": "ci", "roles": ["caller"]})).json()
+    async with open_app(deployment.parts.settings) as elsewhere:
+        transport = httpx.ASGITransport(app=elsewhere)
+        headers = {"authorization": f"Bearer {issued['secret']}"}
+        async with httpx.AsyncClient(transport=transport, base_url=HERE, headers=headers) as ci:
+            assert (await ci.get("/v1/sessions/current")).status_code == 200
+            await acme.delete(f"/v1/keys/{issued['id']}")
+            async with asyncio.timeout(1):
+                while (answer := await ci.get("/v1/sessions/current")).status_code == 200:
+                    await asyncio.sleep(0.01)
+            assert answer.json()["code"] == "auth.key_revoked"

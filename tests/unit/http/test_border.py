@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 
 from quarterdeck.core.errors import Error
 from quarterdeck.http import border, problems
+from quarterdeck.http.asgi import Message
 from quarterdeck.http.bodies import BodyLimit
 from quarterdeck.http.context import begin, context_of
 
@@ -91,8 +92,9 @@ async def test_a_length_that_is_no_number_is_malformed(client):
 
 
 async def test_a_body_that_trickles_in_is_given_up():
-    async def never():
+    async def never() -> Message:
         await asyncio.sleep(60)
+        return {}
 
     async def read(scope, receive, send):
         await receive()
@@ -143,8 +145,9 @@ async def test_an_answer_cut_off_half_way_is_cut_off_and_not_mended(seen):
 
     sent = []
 
-    async def receive():
+    async def receive() -> Message:
         await asyncio.sleep(60)
+        return {}
 
     async def send(message):
         sent.append(message)

@@ -36,7 +36,7 @@ def test_a_cursor_of_another_list_is_refused():
 
 @pytest.mark.parametrize(("count", "shown", "more"), [(0, 0, False), (2, 2, False), (3, 2, True)])
 def test_the_one_row_too_many_only_says_that_there_is_more(count, shown, more):
-    body = json.loads(page(range(count), 2, lambda row: row, lambda row: {"n": row}).body)
+    body = json.loads(bytes(page(range(count), 2, lambda row: row, lambda row: {"n": row}).body))
     assert len(body["items"]) == shown
     assert (body["next_cursor"] is not None) is more
     if more:

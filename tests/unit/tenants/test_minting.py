@@ -1,10 +1,12 @@
 """Keys are long, of letters only, and hashed under a pepper."""
 
+from pydantic import SecretStr
+
 from quarterdeck.core.settings import Settings
 from quarterdeck.tenants.minting import Peppers, hash_key, hash_session, mint_key, mint_session, parse_key
 
-ONE = Peppers.of(Settings(secret_key="one secret of a deployment"))
-OTHER = Peppers.of(Settings(secret_key="another secret of another"))
+ONE = Peppers.of(Settings(secret_key=SecretStr("one secret of a deployment")))
+OTHER = Peppers.of(Settings(secret_key=SecretStr("another secret of another")))
 
 
 def test_a_key_is_selected_by_a_double_click_and_names_its_id():

@@ -1,5 +1,6 @@
 """Who may come in and what they may give away."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -136,7 +137,7 @@ def test_a_restriction_is_passed_on(own, given, passes):
 
     for part in ("agents", "environments"):
         actor = owner(**{part: names(own)})
-        grant = Grant(frozenset({Role.CALLER}), **{part: names(given)})
+        grant = replace(Grant(frozenset({Role.CALLER})), **{part: names(given)})
         if passes:
             rules.check_grant(actor, grant, TENANT, NOW)
         else:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from quarterdeck.core.clock import FakeClock
 from quarterdeck.core.ids import KeyId, TenantId, UserId, uuid7
@@ -15,7 +16,7 @@ from quarterdeck.tenants.minting import Peppers
 from quarterdeck.tenants.records import TokenEnded
 from quarterdeck.tenants.tokens import issue_token, narrow_actor, read_token
 
-PEPPERS = Peppers.of(Settings(secret_key="one secret of a deployment"))
+PEPPERS = Peppers.of(Settings(secret_key=SecretStr("one secret of a deployment")))
 OWNER = Actor(KeyId("k"), "web", UserId("ann"), frozenset({Role.OWNER}), TenantId(uuid7()), "acme")
 
 
@@ -64,7 +65,7 @@ def test_what_is_no_token_is_refused_and_breaks_nothing(text):
 
 def test_another_deployments_token_is_worth_nothing():
     clock = FakeClock()
-    other = Peppers.of(Settings(secret_key="another secret of another"))
+    other = Peppers.of(Settings(secret_key=SecretStr("another secret of another")))
     with pytest.raises(TokenEnded):
         read_token(other, clock, issue(clock))
 
