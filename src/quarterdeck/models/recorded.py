@@ -12,9 +12,9 @@ from quarterdeck.core.text import shorten
 from quarterdeck.models import differences
 from quarterdeck.models.cassettes import CassetteInvalid, Conversation, Exchange, Said
 from quarterdeck.models.library import Library, Shelf
-from quarterdeck.models.positions import Positions, newest
 from quarterdeck.models.prices import price_again
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
+from quarterdeck.models.turns import newest, own
 from quarterdeck.runs.messages import Content, Message, Text, ToolMessage, UserMessage
 
 TAG = "quarterdeck.conversation"
@@ -32,7 +32,6 @@ class Recorded:
         self._library = library
         self._strict = strict
         self._speed = speed
-        self._positions = Positions()
         self._chosen: OrderedDict[RunId, Conversation] = OrderedDict()
         self._noted: dict[RunId, str] = {}
 
@@ -40,7 +39,7 @@ class Recorded:
         """The recorded answer. Raises ModelFault `diverged`, `not_recorded` or `unconfigured`; none can be retried."""
         started = time.monotonic()
         conversation = self._chosen.get(request.run) or await self._choose(request)
-        position = self._positions.of(request.run, request.messages)
+        position = request.step - 1
         if position >= len(conversation.calls):
             detail = (
                 f"The recorded conversation `{conversation.id}` has {len(conversation.calls)} answers; "
@@ -81,7 +80,7 @@ class Recorded:
             if (named := shelf.by_id.get(wanted)) is None:
                 raise _fault(f"There is no recorded conversation `{wanted}`. {_listed(shelf)}", Fault.NOT_RECORDED)
             return named
-        opening = differences.plain(_opening(request.messages))
+        opening = differences.plain(_opening(request))
         if (found := shelf.opening_with(opening)) is not None:
             return found
         alike = next(iter(get_close_matches(opening[:2000], list(shelf.by_opening), 1, _ALIKE)), None)
@@ -210,8 +209,10 @@ def _kinds(messages: Sequence[Said]) -> str:
     return ", ".join("user" if message.user is not None else message.tool or "tool" for message in messages) or "none"
 
 
-def _opening(messages: Sequence[Message]) -> str:
-    return next((words(message.content) for message in messages if isinstance(message, UserMessage)), "")
+def _opening(request: ModelRequest) -> str:
+    """The user's first text in this run; what was said in its thread before is another conversation."""
+    said = (message for message in own(request.messages, request.step) if isinstance(message, UserMessage))
+    return next((words(message.content) for message in said), "")
 
 
 def _pieces(exchange: Exchange) -> Iterator[tuple[str, str]]:

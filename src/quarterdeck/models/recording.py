@@ -16,10 +16,10 @@ from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json
 from quarterdeck.models import cassettes
 from quarterdeck.models.cassettes import Answer, Conversation, Exchange
-from quarterdeck.models.positions import Positions, newest
 from quarterdeck.models.recorded import TAG, said, tool_digest
 from quarterdeck.models.records import Delta, Model, ModelAnswer, ModelRequest
 from quarterdeck.models.redaction import Redactor
+from quarterdeck.models.turns import newest
 
 T = TypeVar("T")
 _log = logs.get(__name__)
@@ -48,7 +48,6 @@ class Recorder:
         self._model = model
         self._folder = folder
         self._redactor = Redactor(secrets)
-        self._positions = Positions()
         self._tapes: OrderedDict[RunId, _Tape] = OrderedDict()
 
     async def answer(self, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
@@ -65,7 +64,7 @@ class Recorder:
         await self._model.close()
 
     async def _record(self, request: ModelRequest, answer: ModelAnswer) -> None:
-        position = self._positions.of(request.run, request.messages)
+        position = request.step - 1
         tape = self._tapes.get(request.run) or (self._begin(request) if position == 0 else None)
         if tape is None or position > len(tape.calls):
             return

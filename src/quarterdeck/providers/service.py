@@ -97,6 +97,10 @@ class Providers:
                 wanted = replace(wanted, options=present.options, tenants=present.tenants, agents=present.agents)
             return _found(await store.write(tx, self._connection(wanted, None)), wanted.name)
 
+    async def follow(self, environment: Mapping[str, str], recorded: Collection[str] = ()) -> list[Connection]:
+        """Make and update the connections that a development machine's environment speaks of, as `wanted_from` says."""
+        return [await self.ensure(wanted) for wanted in wanted_from(environment, recorded)]
+
     def open_key(self, connection: Connection) -> str:
         """The connection's key, or nothing where it has none. Raises KeyUnreadable."""
         if connection.sealed_key is None:

@@ -139,8 +139,7 @@ async def test_what_is_gone_is_not_found(providers: Providers):
 
 async def test_the_environment_makes_connections_once_and_follows_its_changes(providers: Providers):
     environment = {"OPENAI_API_KEY": KEY, "OLLAMA_URL": "http://127.0.0.1:11434"}
-    for wanted in wanted_from(environment, recorded=("anthropic",)):
-        await providers.ensure(wanted)
+    await providers.follow(environment, recorded=("anthropic",))
     first = {one.name: one for one in await providers.all()}
     assert {name: (one.kind, one.base_url) for name, one in first.items()} == {
         "openai": (Kind.OPENAI, "https://api.openai.com/v1"),

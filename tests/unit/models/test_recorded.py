@@ -38,7 +38,7 @@ def recorded(*conversations: Conversation, strict: bool = True, speed: float = 0
 def second(model: Recorded, text: str = "paid 49.50", **more):
     opening = user("I want my money back")
     said = ModelMessage(REFUND.calls[0].answer.content)
-    return model.answer(asked(opening, said, result("c1", text), model=MODEL, **more), None)
+    return model.answer(asked(opening, said, result("c1", text), model=MODEL, step=2, **more), None)
 
 
 async def fault_of(answering) -> ModelFault:
@@ -120,7 +120,7 @@ async def test_what_the_cassette_does_not_tell_is_not_compared():
 async def test_a_failed_tool_that_worked_when_recorded_is_a_difference():
     model = recorded(REFUND)
     opening, said = user("I want my money back"), ModelMessage(REFUND.calls[0].answer.content)
-    request = asked(opening, said, result("c1", "paid 1", is_error=True), model=MODEL)
+    request = asked(opening, said, result("c1", "paid 1", is_error=True), model=MODEL, step=2)
     assert "look: worked when recorded, not now" in (await fault_of(model.answer(request, None))).detail
 
 
@@ -152,9 +152,20 @@ async def test_a_lenient_replay_takes_the_opening_that_is_most_alike_and_says_so
 async def test_a_conversation_that_goes_on_longer_than_it_was_recorded_ends_there():
     model = recorded(REFUND, strict=False)
     opening, said = user("I want my money back"), ModelMessage(REFUND.calls[0].answer.content)
-    request = asked(opening, said, result("c1", "paid 1"), said, result("c1", "paid 2"), model=MODEL)
+    request = asked(opening, said, result("c1", "paid 1"), said, result("c1", "paid 2"), model=MODEL, step=3)
     fault = await fault_of(model.answer(request, None))
     assert (fault.fault, "has 2 answers; this run asks for number 3" in fault.detail) == (Fault.NOT_RECORDED, True)
+
+
+async def test_each_run_of_a_thread_is_a_conversation_of_its_own():
+    model = recorded(REFUND, Conversation("thanks", (Exchange(Answer((Text("Gladly."),))),), starts="thank you"))
+    before = [user("I want my money back"), ModelMessage((Text("Done."),))]
+    answer = await model.answer(asked(*before, user("thank you"), model=MODEL), None)
+    assert answer.content == (Text("Gladly."),)
+    said = ModelMessage(REFUND.calls[0].answer.content)
+    later = [user("hello"), ModelMessage((Text("Hi."),)), user("I want my money back"), said, result("c1", "paid 1")]
+    answer = await model.answer(asked(*later, model=MODEL, step=2, run=new_run_id()), None)
+    assert answer.content == (Text("Done, it is 49.50."),)
 
 
 async def test_a_listener_hears_the_words_piece_by_piece():
