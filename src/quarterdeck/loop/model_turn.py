@@ -5,12 +5,11 @@ from dataclasses import dataclass
 
 from quarterdeck.core.ids import ThreadId
 from quarterdeck.core.text import shorten, storable, storable_json
-from quarterdeck.gates.model import ModelFacts
+from quarterdeck.gates.model import ModelAnswer, ModelFacts, ModelFault, ModelRequest
 from quarterdeck.gates.records import Verdict
 from quarterdeck.loop import prompt, rules
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
-from quarterdeck.models.records import ModelAnswer, ModelFault, ModelRequest
 from quarterdeck.releases.view import prompt_for
 from quarterdeck.runs import log, store
 from quarterdeck.runs.conversation import told
