@@ -20,7 +20,7 @@ from quarterdeck.cli.local import Access, altered, recall
 from quarterdeck.core import log
 from quarterdeck.core.settings import Settings
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: qd dev --workers 2")

@@ -2,11 +2,12 @@
 
 import signal
 import sys
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn, Protocol, cast
 
-if TYPE_CHECKING:
-    from quarterdeck.core.errors import Error
+from quarterdeck.cli.facts import items, members
+from quarterdeck.core.json import Json, encode_text
 
 
 class Exit(IntEnum):
@@ -18,6 +19,8 @@ class Exit(IntEnum):
     RUN_FAILED = 3
     RUN_STOPPED = 4
     RUN_CANCELLED = 5
+    RUN_WAITS = 6
+    RUN_GOES_ON = 7
     INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -30,30 +33,59 @@ OF_STATUS = {
 """Exit codes of commands that wait for a run's end."""
 
 
-def fail(error: "Error", *, json: bool = False) -> NoReturn:
-    """Print an error on standard error and exit with 1: one line, then a line for each fault that it lists."""
-    from quarterdeck.core.json import encode_text
+FIXES = {
+    "sdk.unreachable": "start it with `qd dev`, or set QUARTERDECK_URL to where it is",
+    "auth.unauthenticated": "check QUARTERDECK_KEY; make a key with `qd key create`",
+    "tenant.required": "name a tenant with --tenant SLUG",
+}
+"""What to do about errors whose own sentence can't know where it is read."""
 
+
+class Told(Protocol):
+    """An error that says what went wrong: the server's `Error` and the SDK's `QuarterdeckError` are alike here."""
+
+    code: str
+    detail: str
+    facts: dict[str, Json]
+
+
+def fail(error: Told, *, json: bool = False) -> NoReturn:
+    """Print an error on standard error and exit with 1: one line, what else it lists, and the fix."""
     if json:
         shown = {"code": error.code, "detail": error.detail, **error.facts}
         print(encode_text({"error": shown}), file=sys.stderr)
-    else:
-        print(f"error: {error.detail}", file=sys.stderr)
-        for line in _faults(error.facts.get("errors")):
-            print(f"  {line}", file=sys.stderr)
+        raise SystemExit(Exit.ERROR)
+    listed = _faults(error.facts.get("errors"))
+    # An error that is nothing but its list would say everything twice.
+    print(f"error: {error.detail}" if len(listed) < 2 else "\n".join(listed), file=sys.stderr)
+    fix = FIXES.get(error.code)
+    if fix is not None:
+        print(f"  fix: {fix}", file=sys.stderr)
     raise SystemExit(Exit.ERROR)
 
 
-def _faults(errors: object) -> list[str]:
-    """The members of a list of faults, each as `place: what (fix)`."""
+def told(fault: BaseException) -> Told | None:
+    """The fault as an error to be told, or None where it is a fault of this program."""
+    from quarterdeck.core.errors import Error
+
+    if isinstance(fault, Error):
+        return cast("Told", fault)
+    sdk = sys.modules.get("quarterdeck.sdk.errors")
+    return cast("Told", fault) if sdk is not None and isinstance(fault, sdk.QuarterdeckError) else None
+
+
+def _faults(errors: Json) -> list[str]:
+    """The members of a list of faults, each as `place: problem; fix`."""
     lines: list[str] = []
-    for item in errors if isinstance(errors, list) else []:  # pyright: ignore[reportUnknownVariableType]  # facts are JSON
-        if isinstance(item, dict):
-            words: dict[str, object] = {str(key): value for key, value in item.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]  # facts are JSON
-            place = words.get("place") or words.get("loc") or ""
-            said = words.get("detail") or words.get("message") or words.get("title") or ""
-            fix = words.get("fix")
-            lines.append(f"{place}: {said}" + (f" ({fix})" if fix else ""))
-        else:
-            lines.append(str(item))  # pyright: ignore[reportUnknownArgumentType]  # facts are JSON
+    for item in items(errors):
+        words = members(item) or {"problem": item}
+        said = "; ".join(str(words[name]) for name in ("problem", "fix") if words.get(name))
+        lines.append(f"{_place(words)}{said}")
     return lines
+
+
+def _place(words: Mapping[str, Json]) -> str:
+    if words.get("file"):
+        place = f"{words['file']}:{words.get('line')}:{words.get('column')}" if words.get("line") else words["file"]
+        return f"{place}: {'warning: ' if words.get('warning') else ''}"
+    return f"{words['place']}: " if words.get("place") else ""

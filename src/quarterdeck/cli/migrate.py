@@ -11,7 +11,7 @@ from quarterdeck.db.migrations import migrate
 from quarterdeck.db.urls import OWNER
 from quarterdeck.engine import store as engine
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 
 
 @app.command(epilog="Example: QUARTERDECK_DATABASE_URL=postgresql://owner:pw@db/quarterdeck qd migrate")

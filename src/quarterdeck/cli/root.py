@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 import quarterdeck
-from quarterdeck.cli.exits import fail
+from quarterdeck.cli.exits import fail, told
 
 if TYPE_CHECKING:
     from typer._click import Command, Context
@@ -30,9 +30,17 @@ class Entry:
 COMMANDS: dict[str, Entry] = {
     "dev": Entry("quarterdeck.cli.dev", "Run everything on this machine: database, api, workers.", PROCESSES),
     "serve": Entry("quarterdeck.cli.serve", "Serve the HTTP API and the console.", PROCESSES),
-    "worker": Entry("quarterdeck.cli.worker", "Execute runs.", PROCESSES),
+    "worker": Entry("quarterdeck.cli.worker", "Execute runs; `worker list` shows who does.", PROCESSES),
     "migrate": Entry("quarterdeck.cli.migrate", "Bring the database up to this version.", PROCESSES),
     "bootstrap": Entry("quarterdeck.cli.bootstrap", "Make the deployment's first admin key.", PROCESSES),
+    "run": Entry("quarterdeck.cli.run", "Submit, watch and steer runs.", NOUNS),
+    "thread": Entry("quarterdeck.cli.thread", "Hold conversations with an agent.", NOUNS),
+    "agent": Entry("quarterdeck.cli.agent", "Check, register and list agents.", NOUNS),
+    "release": Entry("quarterdeck.cli.release", "Look at releases and compare them.", NOUNS),
+    "provider": Entry("quarterdeck.cli.provider", "Connect model providers.", NOUNS),
+    "tenant": Entry("quarterdeck.cli.tenant", "Found and list tenants.", NOUNS),
+    "key": Entry("quarterdeck.cli.key", "Make, list and revoke API keys.", NOUNS),
+    "webhook": Entry("quarterdeck.cli.webhook", "Register webhooks and see their deliveries.", NOUNS),
 }
 
 
@@ -89,10 +97,11 @@ def build() -> TyperGroup:
 
 def run(arguments: list[str] | None = None) -> None:
     """Run a command line and exit: 0 done, 1 an error, 2 wrong usage; `run` commands say how the run ended."""
-    from quarterdeck.core.errors import Error
-
     given = sys.argv[1:] if arguments is None else arguments
     try:
         build().main(given, prog_name="qd" if sys.argv[0].endswith("qd") else "quarterdeck")
-    except Error as error:
+    except Exception as fault:
+        error = told(fault)
+        if error is None:
+            raise
         fail(error, json="--json" in given)

@@ -416,15 +416,17 @@ class Delivery(Record, frozen=True, kw_only=True):
 
 
 class Worker(Record, frozen=True, kw_only=True):
-    """A worker process that holds a lease, or did a while ago."""
+    """A worker process of the last hour. `state` is `alive`, `draining` or `dead`."""
 
     id: str
     host: str = ""
     pid: int = 0
     version: str = ""
-    status: str = ""
+    behaviours: list[int] = []
+    state: str = ""
     capacity: int = 0
-    runs: int = 0
+    running: int = 0
+    epoch: int = 0
     started_at: datetime | None = None
     lease_until: datetime | None = None
 

@@ -71,5 +71,5 @@ class AsyncWorkers:
         self._transport = transport
 
     def list(self) -> AsyncListing[Worker]:
-        """The worker processes of the deployment."""
+        """The worker processes of the deployment, for its admins."""
         return AsyncListing(self._transport, Page[Worker], at("workers"), {})

@@ -72,5 +72,5 @@ class Workers:
         self._transport = transport
 
     def list(self) -> Listing[Worker]:
-        """The worker processes of the deployment."""
+        """The worker processes of the deployment, for its admins."""
         return Listing(self._transport, Page[Worker], at("workers"), {})
