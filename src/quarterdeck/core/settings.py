@@ -58,6 +58,9 @@ class Settings(BaseSettings):
     log_level: str = "info"
     log_json: bool = True
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL; empty = no export.")
+    otlp_headers: SecretStr = Field(
+        default=SecretStr(""), description="Headers for the collector: name=value, comma-separated."
+    )
     otlp_content: bool = Field(default=False, description="Put prompts, arguments and results into exported spans.")
 
     def derive(self, purpose: str) -> bytes:

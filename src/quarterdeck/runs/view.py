@@ -135,8 +135,11 @@ def result(state: RunState) -> Mapping[str, Json] | None:
 
 
 async def announce(tx: Tx, tenant: TenantId, run_id: RunId, kind: str) -> None:
-    """Put the run's record into the outbox, in the transaction that changed it; nothing where nobody listens."""
-    if not await tx.fetchval(LISTENED, tenant):
+    """Put the run's record into the outbox, in the transaction that changed it; nothing where nobody listens.
+
+    A run that has ended is also put down for export, where some worker exports traces.
+    """
+    if not await tx.fetchval(LISTENED, tenant, run_id, kind == "run.finished"):
         return
     run = await store.read(tx, tenant, run_id)
     assert run is not None
@@ -146,8 +149,16 @@ async def announce(tx: Tx, tenant: TenantId, run_id: RunId, kind: str) -> None:
     await tx.execute(store.ANNOUNCE, tenant, uuid7(), kind, run_id, encode_text(record))
 
 
-# Whether anybody has asked to be told of this tenant's runs.
-LISTENED = "SELECT EXISTS (SELECT 1 FROM qd.webhook_endpoints WHERE tenant = $1 AND disabled_at IS NULL)"
+# Whether anybody has asked to be told of this tenant's runs; and, in the same round trip, a run that has ended is put
+# down for export if a worker has lately said that it exports. One that ends again after a retry is exported again.
+LISTENED = """
+WITH exported AS (
+    INSERT INTO qd.trace_exports (tenant, run) SELECT $1, $2
+    WHERE $3 AND EXISTS (
+        SELECT 1 FROM qd.deployment WHERE name = 'traces.export' AND set_at > now() - interval '1 hour')
+    ON CONFLICT (tenant, run) DO UPDATE SET tries = 0, next_at = now(), created_at = now())
+SELECT EXISTS (SELECT 1 FROM qd.webhook_endpoints WHERE tenant = $1 AND disabled_at IS NULL)
+"""
 
 # A tenant's name in URLs and records.
 SLUG = "SELECT slug FROM qd.tenants WHERE tenant = $1"

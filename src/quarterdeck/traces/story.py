@@ -27,7 +27,20 @@ _TONES = {
     Status.STOPPED: Tone.STOPPED,
     Status.CANCELLED: Tone.STOPPED,
 }
-_CODES = {"timeout": "timed out", "cancelled": "was interrupted", "crashed": "crashed"}
+_CODES = {
+    "bad_answer": "answered nonsense",
+    "cancelled": "was interrupted",
+    "crashed": "crashed",
+    "host_failed": "could not be started",
+    "not_sent": "could not be sent",
+    "rate_limited": "was rate limited",
+    "refused": "was refused by its server",
+    "schema_changed": "is not what it was when the release was built",
+    "timeout": "timed out",
+    "too_large": "answered more than can be taken",
+    "too_late": "came too late to begin",
+    "unreachable": "could not be reached",
+}
 
 
 @dataclass(slots=True)
