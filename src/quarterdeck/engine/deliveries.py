@@ -5,7 +5,6 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import timedelta
 
-from pgqueuer.adapters.persistence.queries import Queries
 from pgqueuer.core.executors import EntrypointExecutor, EntrypointExecutorParameters
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.models import Job
@@ -101,7 +100,7 @@ class Deliveries:
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     def _build(self, driver: PoolDriver) -> "_HeldBack":
-        manager = _HeldBack(queries(driver), Channel(CHANNEL), capacity=self._capacity)
+        manager = _HeldBack(driver, capacity=self._capacity)
         for behaviour in self._behaviours:
             parameters = EntrypointExecutorParameters(concurrency_limit=0, func=self._deliver)
             manager.register_executor(entrypoint(behaviour), EntrypointExecutor(parameters))
@@ -116,9 +115,17 @@ class Deliveries:
 class _HeldBack(QueueManager):
     """PgQueuer's loop, which asks for no more jobs than there are places."""
 
-    def __init__(self, queries: Queries, channel: Channel, *, capacity: Capacity) -> None:
-        super().__init__(queries, channel)
+    def __init__(self, driver: PoolDriver, *, capacity: Capacity) -> None:
+        super().__init__(queries(driver), Channel(CHANNEL))
+        self._driver = driver
         self._capacity = capacity
+
+    async def _effective_dequeue_timeout(self, dequeue_timeout: timedelta) -> timedelta:
+        """How long to wait before the next look. Ours are never deferred, so the table needn't be asked each time.
+
+        A ring that came since the last look counts, also one that PgQueuer has drained while it dispatched.
+        """
+        return timedelta(0) if self._driver.rung else dequeue_timeout
 
     async def fetch_jobs(
         self, batch_size: int, global_concurrency_limit: int | None, heartbeat_timeout: timedelta
@@ -131,6 +138,7 @@ class _HeldBack(QueueManager):
             wanted = min(batch_size, self._capacity.free)
             if self.shutdown.is_set() or wanted <= 0:
                 return
+            self._driver.rung = False
             jobs = await self.queries.dequeue(
                 batch_size=wanted,
                 entrypoints=entrypoints,

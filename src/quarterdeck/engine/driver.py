@@ -39,6 +39,7 @@ class _LocalDriver(Driver):
     def __init__(self) -> None:
         self._shutdown = asyncio.Event()
         self._listeners: list[Callback] = []
+        self.rung = False
 
     async def add_listener(self, channel: str, callback: Callback) -> None:
         """Remember whom to tell; the channel is ours alone."""
@@ -52,6 +53,7 @@ class _LocalDriver(Driver):
 
     def ring(self) -> None:
         """Somebody has enqueued: look now."""
+        self.rung = True
         self._tell(_CHANGED)
 
     def _tell(self, payload: str) -> None:
