@@ -95,8 +95,13 @@ class Chronicle:
             "owner": "team-support",
             "tools_called": [],
             "pending_approvals": [],
-            "budget": {"max_steps": 30 if self.number != 420 else 1000, "max_tokens": 500_000},
+            "budget": {"max_steps": 1000, "max_tokens": 500_000},
             "result": None,
+            "unknown_outcomes": [],
+            "parked_at": None,
+            "worker_id": None,
+            "age_s": None,
+            "effective": {"release": release, "behaviour": 1, "limits": {}, "digest": release},
         }
         self.event("run.admitted", agent=self.agent, release=release, user=self.user, submitted_by="backend")
         self.spans.append(self.span("run", f"run {self.agent}", None, status="running"))
@@ -150,7 +155,7 @@ class Chronicle:
         return self.attempt_span or self.spans[0]
 
     def claim(self, queued: float = 0.02, worker: str = "worker-2") -> "Chronicle":
-        waiting = self.span("queue", "queued", self.spans[0])
+        waiting = self.span("queue", "queued again" if self.run["attempt"] else "queued", self.spans[0])
         self.wait(queued)
         self.run["attempt"] += 1
         self.run |= {"status": "running", "started_at": self.run["started_at"] or iso(self.now)}
@@ -158,9 +163,7 @@ class Chronicle:
         self.event("run.claimed", worker=run_id(7, self.began), host=worker, version="0.1.0", behaviour=1)
         self.close(waiting)
         self.spans.append(waiting)
-        self.attempt_span = self.span(
-            "attempt", f"attempt {self.run['attempt']} · {worker}", self.spans[0], status="running"
-        )
+        self.attempt_span = self.span("attempt", f"attempt {self.run['attempt']}", self.spans[0], status="running")
         self.spans.append(self.attempt_span)
         return self
 
@@ -248,7 +251,7 @@ class Chronicle:
         risks = {"read": "read", "payment": "money", "deletion": "irreversible", "external_message": "write"}
         risk = risks.get(effect, "write")
         checks = ["schema", "limits"]
-        policy = self.span("policy", f"decision on {tool}", self.inside, status="denied" if denied else "ok")
+        policy = self.span("policy", f"policy {tool}", self.inside, status="denied" if denied else "ok")
         if denied:
             decision = {"verdict": "deny", "rule": "limits", "reason": denied, "checks": checks}
             self.event(
@@ -280,10 +283,16 @@ class Chronicle:
             timeout_ms=30_000,
         )
         self.close(policy)
-        span = self.span("tool", name or tool, self.inside, risk=risk, attributes={"call": call_id, "effect": effect})
+        span = self.span(
+            "tool",
+            name or tool,
+            self.inside,
+            risk=risk,
+            attributes={"call": call_id, "step": self.step, "effect": effect},
+        )
         self.spans.extend((policy, span))
         ledger: Json = {
-            "call": call_id,
+            "call": f"{self.step}/{call_id}",
             "tool": tool,
             "effect": effect,
             "repeat": repeat,
@@ -304,6 +313,8 @@ class Chronicle:
             self.event("tool.unknown", call=call_id, tool=tool, why=unknown, ask_after=not_after)
             self.close(span, "unknown")
             ledger["state"] = "unknown"
+            doubt = {"call": call_id, "tool": tool, "arguments": part["arguments"], "ask_after": not_after}
+            self.run["unknown_outcomes"].append(doubt)
             return self
         label = {"source": f"tool:{tool}", "trust": "untrusted"}
         if failure:
@@ -330,8 +341,8 @@ class Chronicle:
         """Wait for a person; with `seconds`, that one has answered after them."""
         self.event("run.parked", status=status, why=why)
         self.run |= {"status": status, "why": why, "current_step": why}
-        name = {"waiting_for_outcome": "outcome", "waiting_for_approval": "approval"}.get(status, "sign-in")
-        span = self.span("wait", f"waits for {name}", self.spans[0], status="waiting")
+        name = {"waiting_for_outcome": "an outcome", "waiting_for_approval": "approval"}.get(status, "a sign-in")
+        span = self.span("wait", f"waiting for {name}", self.spans[0], status="waiting")
         self.spans.append(span)
         if self.attempt_span is not None:
             self.close(self.attempt_span)

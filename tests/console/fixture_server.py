@@ -102,15 +102,14 @@ def chosen(request: Request) -> list[Chronicle]:
     if word == "nobody":
         raise Forbidden("Lists of all runs are for operators, developers, reviewers and auditors.")
     asked = request.query_params
-    found = [] if word == "empty" else [made for made in here(request).runs.values()]
-    for name in ("status", "agent"):
-        if wanted := asked.getlist(name):
-            found = [made for made in found if made.run[name] in wanted]
-    for name in ("user_id", "release", "thread_id"):
+    found = [] if word == "empty" else list(here(request).runs.values())
+    if wanted := asked.getlist("status"):
+        found = [made for made in found if made.run["status"] in wanted]
+    for name in ("agent", "user_id", "release", "thread_id"):
         if wanted := asked.get(name):
             found = [made for made in found if str(made.run[name]).startswith(wanted)]
     if cause := asked.get("cause"):
-        found = [made for made in found if made.run["why"] == cause]
+        found = [made for made in found if cause in (made.run["error_code"], made.run["reason"])]
     if words := asked.get("q"):
         found = [made for made in found if words.lower() in f"{made.title} {made.run['why']} {made.user}".lower()]
     if since := asked.get("since"):
@@ -128,12 +127,12 @@ async def runs(request: Request) -> Response:
 
 async def facets(request: Request) -> Response:
     found = chosen(request)
-    causes = Counter(made.run["why"] for made in found if made.run["status"] in ("failed", "stopped"))
+    causes = Counter(made.run["error_code"] or made.run["reason"] for made in found)
     return JSONResponse(
         {
             "status": Counter(made.run["status"] for made in found),
             "agent": Counter(made.agent for made in found),
-            "cause": {cause[:120]: n for cause, n in causes.items()},
+            "cause": {cause: n for cause, n in causes.items() if cause},
         }
     )
 
@@ -219,12 +218,12 @@ async def retry(request: Request) -> Response:
 async def outcome(request: Request) -> Response:
     made = here(request).run(request)
     body = await request.json()
-    row = next((effect for effect in made.effects if effect["call"] == body["call"]), None)
+    row = next((effect for effect in made.effects if effect["call"].endswith(f"/{body['call']}")), None)
     if row is None or row["state"] != "unknown":
         raise Conflict("This call's outcome is known already.")
     row |= {"state": body["outcome"], "settled_at": iso(datetime.now(UTC)), "settled_by": "owner key"}
     made.event("tool.resolved", call=body["call"], outcome=body["outcome"], by="owner key", content=[])
-    made.run |= {"status": "queued", "current_step": "waits for a worker", "why": ""}
+    made.run |= {"status": "queued", "current_step": "waits for a worker", "why": "", "unknown_outcomes": []}
     made.tell("running", "Queued again: owner key said what became of orders.refund.")
     return JSONResponse(made.run, 202)
 

@@ -72,11 +72,12 @@ def conflict(number: int, at: datetime) -> Chronicle:
         "last_words": "The refund was refused three times; I stop here.",
     }
     made.finish("failed", why=why, code="tool.error", handoff=handoff)
-    made.blast = {"same_cause_this_release": 14, "same_cause_previous_release": 0, "cause": why}
+    made.blast = {"same_cause_this_release": 14, "same_cause_previous_release": 0, "cause": "tool.error"}
     return made.tell(
         "failed",
         "Failed: stripe.refund returned 409 on all 3 tries, after lukas@acme had approved it. "
-        "The idempotency key was used before with other parameters. Nothing was refunded.",
+        "The idempotency key was used before with other parameters. Nothing was refunded. "
+        "14 other runs on this release show it, none on the one before.",
         ("stripe.refund returned 409 on all 3 tries", first),
         ("lukas@acme had approved it", first - 2),
         ("Nothing was refunded", first + 5),
@@ -122,7 +123,7 @@ def stopped(number: int, at: datetime) -> Chronicle:
     made.blast = {
         "same_cause_this_release": 3,
         "same_cause_previous_release": 2,
-        "cause": "the same call # times in a row",
+        "cause": "loop",
     }
     return made.tell(
         "stopped", "Stopped: asked for the same call 4 times in a row.", ("the same call 4 times", seq - 1)

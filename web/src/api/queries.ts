@@ -3,7 +3,18 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { type Filters, paramsOf } from "../features/runs/filters";
 import { ask, askText } from "./client";
 import { isProblem } from "./problems";
-import type { Agent, ApiKey, EventPage, Facets, LogEvent, Release, RunPage, Session, Trace } from "./shapes";
+import type {
+  AgentPage,
+  EventPage,
+  Facets,
+  KeyPage,
+  LogEvent,
+  ReleasePage,
+  RunPage,
+  Session,
+  TenantPage,
+  Trace,
+} from "./shapes";
 
 export const PAGE = 100;
 
@@ -34,10 +45,15 @@ export function runsQuery(filters: Filters) {
   });
 }
 
+/** How many there are of each, in the time that is looked at; the other filters are what one chooses from these. */
 export function facetsQuery(filters: Filters) {
+  const { range } = filters;
   return queryOptions({
-    queryKey: ["runs", "facets", filters],
-    queryFn: ({ signal }) => ask<Facets>("/v1/runs/facets", { params: paramsOf(filters, Date.now()), signal }),
+    queryKey: ["runs", "facets", range ?? "all"],
+    queryFn: ({ signal }) => {
+      const { since } = paramsOf(range === undefined ? {} : { range }, Date.now());
+      return ask<Facets>("/v1/runs/facets", { params: { since }, signal });
+    },
   });
 }
 
@@ -84,20 +100,13 @@ export function blobQuery(run: string, key: string) {
 
 export const agentsQuery = queryOptions({
   queryKey: ["agents"],
-  queryFn: async ({ signal }) =>
-    (await ask<{ items: Agent[] }>("/v1/agents", { params: { limit: 200 }, signal })).items,
+  queryFn: async ({ signal }) => (await ask<AgentPage>("/v1/agents", { params: { limit: 200 }, signal })).items,
   staleTime: 30_000,
 });
 
-export interface TenantEntry {
-  readonly slug: string;
-  readonly name: string;
-}
-
 export const tenantsQuery = queryOptions({
   queryKey: ["tenants"],
-  queryFn: async ({ signal }) =>
-    (await ask<{ items: TenantEntry[] }>("/v1/tenants", { params: { limit: 200 }, signal })).items,
+  queryFn: async ({ signal }) => (await ask<TenantPage>("/v1/tenants", { params: { limit: 200 }, signal })).items,
   staleTime: 60_000,
 });
 
@@ -105,11 +114,11 @@ export function releasesQuery(agent: string) {
   return queryOptions({
     queryKey: ["agents", agent, "releases"],
     queryFn: async ({ signal }) =>
-      (await ask<{ items: Release[] }>(`/v1/agents/${agent}/releases`, { params: { limit: 50 }, signal })).items,
+      (await ask<ReleasePage>(`/v1/agents/${agent}/releases`, { params: { limit: 50 }, signal })).items,
   });
 }
 
 export const keysQuery = queryOptions({
   queryKey: ["keys"],
-  queryFn: async ({ signal }) => (await ask<{ items: ApiKey[] }>("/v1/keys", { params: { limit: 200 }, signal })).items,
+  queryFn: async ({ signal }) => (await ask<KeyPage>("/v1/keys", { params: { limit: 200 }, signal })).items,
 });

@@ -1,27 +1,80 @@
-/** Short names for the shapes that the API sends. */
+/** Short names for the shapes that the API sends. `schema.d.ts` is made from its description: `python -m scripts.shapes`. */
 import type { components } from "./schema";
 
 type Shapes = components["schemas"];
 
-export type Run = Shapes["Run"];
+export type Run = Shapes["RunRecord"];
+/** A run with what its log tells. */
+export type WholeRun = Shapes["WholeRunRecord"];
+export type Doubt = Shapes["DoubtRecord"];
 export type Status = Shapes["Status"];
-export type Risk = Shapes["Risk"];
-export type Result = Shapes["Result"];
+export type Risk = Run["risk_level"];
 export type RunPage = Shapes["RunPage"];
-export type Facets = Shapes["Facets"];
-export type LogEvent = Shapes["Event"];
+export type Facets = Shapes["FacetsRecord"];
+export type LogEvent = Shapes["EventRecord"];
 export type EventPage = Shapes["EventPage"];
-export type Story = Shapes["Story"];
-export type Blast = Shapes["Blast"];
-export type Span = Shapes["Span"];
-export type SpanKind = Shapes["SpanKind"];
-export type Part = Shapes["Part"];
-export type Turn = Shapes["Turn"];
-export type EffectRow = Shapes["EffectRow"];
-export type CostRow = Shapes["CostRow"];
-export type Trace = Shapes["Trace"];
-export type Agent = Shapes["Agent"];
-export type Session = Shapes["Session"];
-export type Release = Shapes["Release"];
-export type ApiKey = Shapes["Key"];
+export type Story = Shapes["StoryRecord"];
+export type Blast = Shapes["BlastRecord"];
+export type Span = Shapes["SpanRecord"];
+export type SpanKind = Span["kind"];
+export type EffectRow = Shapes["EffectRecord"];
+export type CostRow = Shapes["CostRecord"];
+export type Agent = Shapes["AgentRecord"];
+export type AgentPage = Shapes["AgentPage"];
+export type ReleasePage = Shapes["ReleasePage"];
+export type ApiKey = Shapes["KeyRecord"];
+export type KeyPage = Shapes["KeyPage"];
+export type IssuedKey = Shapes["IssuedKey"];
+export type Session = Shapes["ActorRecord"];
+export type TenantPage = Shapes["TenantPage"];
 export type Role = "owner" | "operator" | "developer" | "reviewer" | "auditor" | "caller";
+
+export interface Label {
+  readonly source: string;
+  readonly trust?: "trusted" | "untrusted";
+}
+
+interface Words {
+  readonly text: string;
+  readonly label?: Label;
+  /** Cut to its beginning; `length` is that of the whole, which the event has. */
+  readonly cut?: boolean;
+  readonly length?: number;
+}
+
+/** A part of what somebody said. The API leaves these open; this is what is known of them today. */
+export type Part =
+  | ({ readonly type: "text" } & Words)
+  | ({ readonly type: "thinking" } & Words)
+  | {
+      readonly type: "stored";
+      readonly key: string;
+      readonly size: number;
+      readonly media_type?: string;
+      readonly begins?: string;
+      readonly label?: Label;
+    }
+  | {
+      readonly type: "call";
+      readonly id: string;
+      readonly tool: string;
+      readonly arguments: Readonly<Record<string, unknown>>;
+      readonly raw?: string | null;
+    };
+
+/** One message of a conversation. */
+export interface Turn {
+  readonly seq: number;
+  readonly at: string;
+  readonly role: Shapes["MessageRecord"]["role"];
+  readonly content: readonly Part[];
+  readonly step?: number;
+  readonly call?: string;
+  readonly tool?: string;
+  readonly is_error?: boolean;
+  /** Why the runtime said it, where nobody else did. */
+  readonly cause?: string;
+  readonly label?: Label;
+}
+
+export type Trace = Omit<Shapes["TraceRecord"], "conversation"> & { readonly conversation: readonly Turn[] };

@@ -81,6 +81,7 @@ async function read(path: string, after: number, signal: AbortSignal, ears: Ears
     const stream = await openStream(path, after, own.signal);
     ears.onOpen();
     const reader = stream.getReader();
+    own.signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined), { once: true });
     const decoder = new TextDecoder();
     const frames = new FrameReader();
     for (;;) {

@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type SyntheticEvent, useState } from "react";
 import { ask } from "../../api/client";
 import { keysQuery } from "../../api/queries";
-import type { Role } from "../../api/shapes";
+import type { IssuedKey, Role } from "../../api/shapes";
 import { Command } from "../../ui/Empty";
 import { Fault } from "../../ui/Fault";
 import style from "./Keys.module.css";
@@ -34,7 +34,7 @@ export default function NewKey({ close }: { readonly close: () => void }) {
   const cache = useQueryClient();
   const issue = useMutation({
     mutationFn: () =>
-      ask<{ secret: string | null }>("/v1/keys", {
+      ask<IssuedKey>("/v1/keys", {
         method: "POST",
         body: {
           name: name.trim(),

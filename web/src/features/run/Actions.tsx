@@ -3,7 +3,7 @@ import { Button, Tooltip } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { sessionQuery } from "../../api/queries";
-import type { EffectRow, Run } from "../../api/shapes";
+import type { WholeRun } from "../../api/shapes";
 import { useKeys } from "../../shell/keys";
 import { CopyButton } from "../../ui/Copy";
 import { Icon } from "../../ui/Icon";
@@ -16,19 +16,18 @@ const ControlDialog = lazy(() => import("./ControlDialog"));
 const ResolveDialog = lazy(() => import("./ResolveDialog"));
 
 interface Props {
-  readonly run: Run;
-  readonly effects: readonly EffectRow[];
+  readonly run: WholeRun;
   readonly span: string | null;
 }
 
 type Open = "cancel" | "retry" | "resolve" | null;
 
-export function Actions({ run, effects, span }: Props) {
+export function Actions({ run, span }: Props) {
   const [open, setOpen] = useState<Open>(null);
   const { data: session } = useQuery(sessionQuery);
   const allowed = session != null && may(session, "operator", "caller");
   const { ended } = STANDINGS[run.status];
-  const unknown = effects.filter((effect) => effect.state === "unknown");
+  const doubts = run.unknown_outcomes;
   const canCancel = !ended && run.status !== "cancelling";
   const canRetry = ended && run.status !== "succeeded";
   const close = (): void => setOpen(null);
@@ -37,7 +36,7 @@ export function Actions({ run, effects, span }: Props) {
       ? [{ keys: "X", words: "Cancel the run", group: "Run", act: () => setOpen("cancel") }]
       : []),
     ...(allowed && canRetry ? [{ keys: "R", words: "Retry the run", group: "Run", act: () => setOpen("retry") }] : []),
-    ...(allowed && unknown.length > 0
+    ...(allowed && doubts.length > 0
       ? [{ keys: "o", words: "Say what happened", group: "Run", act: () => setOpen("resolve") }]
       : []),
   ]);
@@ -56,7 +55,7 @@ export function Actions({ run, effects, span }: Props) {
               Cancel
             </Button>
           )}
-          {unknown.length > 0 && (
+          {doubts.length > 0 && (
             <Button variant="filled" disabled={!allowed} onClick={() => setOpen("resolve")}>
               Say what happened
             </Button>
@@ -65,7 +64,7 @@ export function Actions({ run, effects, span }: Props) {
       </Tooltip>
       <Suspense fallback={null}>
         {(open === "cancel" || open === "retry") && <ControlDialog run={run} verb={open} close={close} />}
-        {open === "resolve" && <ResolveDialog run={run} effects={unknown} close={close} />}
+        {open === "resolve" && <ResolveDialog run={run} doubts={doubts} close={close} />}
       </Suspense>
     </div>
   );

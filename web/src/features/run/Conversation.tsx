@@ -117,7 +117,7 @@ const Said = memo(function Said({ run, turn, day, goTo, continued }: SaidProps) 
             {cause !== "" && <span className="muted">{spaced(cause)}</span>}
           </div>
         )}
-        <Parts run={run} parts={turn.content} mono={tool} lines={tool ? 14 : 60} />
+        <Parts run={run} seq={turn.seq} parts={turn.content} mono={tool} lines={tool ? 14 : 60} />
         {turn.content.length === 0 && <span className="muted">Nothing at all.</span>}
       </div>
       <footer className={style.where}>
@@ -145,8 +145,9 @@ function Drafted({ draft }: { readonly draft: Draft }) {
             <Prose text={draft.thinking} lines={4000} />
           </div>
         )}
-        <Prose text={draft.text} lines={4000} />
-        <span className={style.caret} />
+        <div className={style.writing}>
+          <Prose text={draft.text} lines={4000} />
+        </div>
       </div>
       <footer className={`${style.where} tone-run`}>answering</footer>
     </article>

@@ -42,9 +42,9 @@ export default function Cost({ trace, goTo }: Props) {
               <td>
                 <code>{row.model}</code>
               </td>
-              <td className={style.right}>{count(row.usage.input ?? 0)}</td>
+              <td className={style.right}>{count(row.usage.input)}</td>
               <td className={`${style.right} muted`}>{dash(row.usage.cache_read)}</td>
-              <td className={style.right}>{count(row.usage.output ?? 0)}</td>
+              <td className={style.right}>{count(row.usage.output)}</td>
               <td className={`${style.right} muted`}>{dash(row.usage.reasoning)}</td>
               <td className={style.right}>
                 {row.cost === null ? <span className="muted">no price</span> : money(row.cost)}
@@ -79,10 +79,10 @@ export default function Cost({ trace, goTo }: Props) {
   );
 }
 
-function sum(values: readonly (number | undefined)[]): number {
-  return values.reduce<number>((total, value) => total + (value ?? 0), 0);
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
-function dash(n: number | undefined): string {
-  return n === undefined || n === 0 ? "–" : count(n);
+function dash(n: number): string {
+  return n === 0 ? "–" : count(n);
 }

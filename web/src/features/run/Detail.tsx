@@ -15,6 +15,7 @@ import { EffectNote } from "./EffectNote";
 import { Outcome } from "./Outcome";
 import { linkTo } from "./links";
 import style from "./Detail.module.css";
+import { ledgerName } from "./tree";
 import { KIND_ICONS } from "./WaterfallRows";
 
 interface Props {
@@ -52,9 +53,8 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
   // The run's own first and last events are told by its outcome below.
   const queries = span.kind === "run" ? [] : seqs.map((seq) => eventQuery(run.run_id, seq));
   const events = useQueries({ queries }).flatMap((query) => query.data ?? []);
-  const call = span.attributes.call;
-  const effect =
-    typeof call === "string" && span.kind === "tool" ? trace.effects.find((row) => row.call === call) : undefined;
+  const entry = ledgerName(span);
+  const effect = trace.effects.find((row) => row.call === entry);
   return (
     <>
       <header className={style.head}>

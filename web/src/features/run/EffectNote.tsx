@@ -1,27 +1,28 @@
 /** What is known of a call's effect on the world, in a sentence. */
 import { Button } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
-import type { EffectRow, Run } from "../../api/shapes";
+import type { EffectRow, WholeRun } from "../../api/shapes";
 import { clock } from "../../ui/words";
+import { doubtOf } from "./doubts";
 import { Section } from "./Section";
 import style from "./EffectNote.module.css";
 
 const ResolveDialog = lazy(() => import("./ResolveDialog"));
 
-export function EffectNote({ run, effect }: { readonly run: Run; readonly effect: EffectRow }) {
+export function EffectNote({ run, effect }: { readonly run: WholeRun; readonly effect: EffectRow }) {
   const [open, setOpen] = useState(false);
-  const unknown = effect.state === "unknown";
+  const doubt = doubtOf(run, effect);
   return (
-    <Section name="Side effect" tone={unknown ? "wait" : "quiet"}>
+    <Section name="Side effect" tone={effect.state === "unknown" ? "wait" : "quiet"}>
       <p>{sentence(effect, Date.parse(run.created_at))}</p>
-      {unknown && (
+      {doubt !== undefined && (
         <div className={style.ask}>
           <Button onClick={() => setOpen(true)}>Say what happened</Button>
         </div>
       )}
-      {open && (
+      {open && doubt !== undefined && (
         <Suspense fallback={null}>
-          <ResolveDialog run={run} effects={[effect]} close={() => setOpen(false)} />
+          <ResolveDialog run={run} doubts={[doubt]} close={() => setOpen(false)} />
         </Suspense>
       )}
     </Section>

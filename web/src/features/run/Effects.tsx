@@ -1,12 +1,14 @@
 /** The ledger of what this run did to the world: sent once, or unknown. */
 import { Button } from "@mantine/core";
 import { lazy, Suspense, useState } from "react";
-import type { EffectRow, Trace } from "../../api/shapes";
+import type { Doubt, EffectRow, Trace } from "../../api/shapes";
 import { CopyButton } from "../../ui/Copy";
 import { Empty } from "../../ui/Empty";
 import { RiskChip } from "../../ui/marks";
 import { clock, riskOf, spaced, type Tone } from "../../ui/words";
+import { doubtOf } from "./doubts";
 import style from "./Table.module.css";
+import { ledgerName } from "./tree";
 
 const ResolveDialog = lazy(() => import("./ResolveDialog"));
 
@@ -24,7 +26,7 @@ interface Props {
 }
 
 export default function Effects({ trace, goTo }: Props) {
-  const [asked, setAsked] = useState<EffectRow | null>(null);
+  const [asked, setAsked] = useState<Doubt | null>(null);
   const day = Date.parse(trace.run.created_at);
   if (trace.effects.length === 0) {
     return (
@@ -33,7 +35,7 @@ export default function Effects({ trace, goTo }: Props) {
       </Empty>
     );
   }
-  const seqOf = new Map(trace.spans.map((span) => [span.attributes.call, span.seq]));
+  const seqOf = new Map(trace.spans.map((span) => [ledgerName(span), span.seq]));
   return (
     <div className={style.box}>
       <table className={style.table}>
@@ -55,6 +57,7 @@ export default function Effects({ trace, goTo }: Props) {
         <tbody>
           {trace.effects.map((effect) => {
             const seq = seqOf.get(effect.call);
+            const doubt = doubtOf(trace.run, effect);
             return (
               <tr key={effect.call}>
                 <td className={`tone-${TONES[effect.state]}`}>{spaced(effect.state)}</td>
@@ -83,8 +86,8 @@ export default function Effects({ trace, goTo }: Props) {
                   </span>
                 </td>
                 <td>
-                  {effect.state === "unknown" && (
-                    <Button size="compact-xs" onClick={() => setAsked(effect)}>
+                  {doubt !== undefined && (
+                    <Button size="compact-xs" onClick={() => setAsked(doubt)}>
                       Say what happened
                     </Button>
                   )}
@@ -96,7 +99,7 @@ export default function Effects({ trace, goTo }: Props) {
       </table>
       {asked !== null && (
         <Suspense fallback={null}>
-          <ResolveDialog run={trace.run} effects={[asked]} close={() => setAsked(null)} />
+          <ResolveDialog run={trace.run} doubts={[asked]} close={() => setAsked(null)} />
         </Suspense>
       )}
     </div>

@@ -14,7 +14,7 @@ export function Facts({ trace }: { readonly trace: Trace }) {
   const shares = useMemo(() => sharesOf(trace.spans, now), [trace.spans, now]);
   const whole = shares.reduce((sum, share) => sum + share.ms, 0);
   const waiting = shares.find((share) => share.kind === "wait")?.ms ?? 0;
-  const limit = run.budget?.max_steps;
+  const limit = run.budget.max_steps;
   return (
     <div className={style.facts}>
       <dl className={style.list}>
@@ -30,7 +30,7 @@ export function Facts({ trace }: { readonly trace: Trace }) {
         </Fact>
         <Fact name="Steps">
           {run.steps_used}
-          {typeof limit === "number" && <span className={style.of}> of {limit}</span>}
+          <span className={style.of}> of {limit}</span>
         </Fact>
         <Fact name="Tool calls">
           {run.tool_calls}
@@ -77,7 +77,7 @@ function Fact({
 
 function Strip({ shares, whole }: { readonly shares: readonly Share[]; readonly whole: number }) {
   if (whole <= 0) return null;
-  const order: readonly Share["kind"][] = ["model", "tool", "queue", "rest", "wait"];
+  const order: readonly Share["kind"][] = ["model", "tool", "rest", "timer", "queue", "wait"];
   const sorted = [...shares].sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
   return (
     <div

@@ -1,6 +1,6 @@
 /** Which run this is, how it stands, and what one can do about it. */
 import { Link } from "@tanstack/react-router";
-import type { EffectRow, Run } from "../../api/shapes";
+import type { WholeRun } from "../../api/shapes";
 import type { Link as Stream } from "../../live/follow";
 import { CopyButton } from "../../ui/Copy";
 import { Icon } from "../../ui/Icon";
@@ -14,13 +14,12 @@ import { Actions } from "./Actions";
 import style from "./Head.module.css";
 
 interface Props {
-  readonly run: Run;
+  readonly run: WholeRun;
   readonly link: Stream | null;
-  readonly effects: readonly EffectRow[];
   readonly span: string | null;
 }
 
-export function Head({ run, link, effects, span }: Props) {
+export function Head({ run, link, span }: Props) {
   const now = useNow();
   return (
     <div className={style.head}>
@@ -36,7 +35,7 @@ export function Head({ run, link, effects, span }: Props) {
         </span>
         <Stale link={link} />
         <span className={style.gap} />
-        <Actions run={run} effects={effects} span={span} />
+        <Actions run={run} span={span} />
       </div>
       <div className={style.facts}>
         <Link to="/runs" search={{ agent: run.agent }} className={style.fact}>

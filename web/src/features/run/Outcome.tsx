@@ -35,10 +35,10 @@ export function Outcome({ trace, choose }: Props) {
       )}
       {result?.handoff != null && (
         <Section name="Handoff" tone={run.status === "failed" ? "fail" : "stop"}>
-          {result.handoff.why !== undefined && result.handoff.why !== "" && <Prose text={result.handoff.why} />}
+          {result.handoff.why !== "" && <Prose text={result.handoff.why} />}
           <Points name="Done" points={result.handoff.done} />
           <Points name="Left" points={result.handoff.left} />
-          {result.handoff.last_words !== undefined && result.handoff.last_words !== "" && (
+          {result.handoff.last_words !== "" && (
             <>
               <h4 className={style.name}>Last words</h4>
               <Prose text={result.handoff.last_words} />
@@ -79,8 +79,8 @@ export function Outcome({ trace, choose }: Props) {
   );
 }
 
-function Points({ name, points }: { readonly name: string; readonly points: readonly string[] | undefined }) {
-  if (points === undefined || points.length === 0) return null;
+function Points({ name, points }: { readonly name: string; readonly points: readonly string[] }) {
+  if (points.length === 0) return null;
   return (
     <>
       <h4 className={style.name}>{name}</h4>

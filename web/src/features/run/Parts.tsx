@@ -1,17 +1,20 @@
 /** What people, models and tools said, part by part, with where it comes from where outsiders can have written it. */
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { blobQuery } from "../../api/queries";
+import { blobQuery, eventQuery } from "../../api/queries";
 import type { Part } from "../../api/shapes";
 import { Icon } from "../../ui/Icon";
 import { Json } from "../../ui/Json";
 import { gist } from "../../ui/prose";
 import { Prose } from "../../ui/Prose";
-import { size } from "../../ui/words";
+import { count, size } from "../../ui/words";
+import { wholeText } from "./facts";
 import style from "./Parts.module.css";
 
 interface Props {
   readonly run: string;
+  /** The event that holds them whole, where they may be cut. */
+  readonly seq?: number;
   readonly parts: readonly Part[];
   /** Show tool calls; off where they have a place of their own. */
   readonly calls?: boolean;
@@ -19,9 +22,9 @@ interface Props {
   readonly lines?: number;
 }
 
-export function Parts({ run, parts, calls = true, mono = false, lines = 40 }: Props) {
+export function Parts({ run, seq, parts, calls = true, mono = false, lines = 40 }: Props) {
   return parts.map((part, at) => {
-    if (part.type === "text") return <Said key={at} text={part.text} mono={mono} lines={lines} />;
+    if (part.type === "text") return <Said key={at} run={run} seq={seq} part={part} mono={mono} lines={lines} />;
     if (part.type === "thinking") return <Thinking key={at} text={part.text} />;
     if (part.type === "stored") return <Stored key={at} run={run} part={part} mono={mono} lines={lines} />;
     return calls ? <Asked key={at} part={part} /> : null;
@@ -53,13 +56,36 @@ function Asked({ part }: { readonly part: CallPart }) {
   );
 }
 
+type TextPart = Extract<Part, { type: "text" }>;
+
+interface SaidProps {
+  readonly run: string;
+  readonly seq: number | undefined;
+  readonly part: TextPart;
+  readonly mono: boolean;
+  readonly lines: number;
+}
+
 /** JSON that a tool answered reads better indented; all else is left as it came. */
-function Said({ text, mono, lines }: { readonly text: string; readonly mono: boolean; readonly lines: number }) {
-  const value = mono ? parsed(text) : undefined;
+function Said({ run, seq, part, mono, lines }: SaidProps) {
+  const [wanted, setWanted] = useState(false);
+  const event = useQuery({ ...eventQuery(run, seq ?? 0), enabled: wanted && seq !== undefined });
+  const whole = event.data == null ? null : wholeText(event.data.data, part.text, part.length ?? 0);
+  const text = whole ?? part.text;
+  const value = mono && (part.cut !== true || whole !== null) ? parsed(text) : undefined;
   if (value !== undefined) return <Json value={value} what="result" />;
   return (
     <div className={mono ? style.box : style.words}>
-      <Prose text={text} mono={mono} lines={lines} />
+      <Prose text={text} mono={mono} lines={whole === null ? lines : 400} />
+      {part.cut === true && whole === null && seq !== undefined && (
+        <div className={style.stored}>
+          {count(part.length ?? 0)} characters
+          <button onClick={() => setWanted(true)} disabled={event.isFetching}>
+            {event.isFetching ? "Loading…" : "Show all of it"}
+          </button>
+          {event.isError && <span className="tone-fail">It could not be loaded.</span>}
+        </div>
+      )}
     </div>
   );
 }

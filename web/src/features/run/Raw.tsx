@@ -3,7 +3,7 @@ import { useInfiniteQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useEffect, useMemo, useRef, useState } from "react";
 import { eventsQuery } from "../../api/queries";
-import type { LogEvent, Run } from "../../api/shapes";
+import type { LogEvent, WholeRun } from "../../api/shapes";
 import { useKeys } from "../../shell/keys";
 import { CopyButton } from "../../ui/Copy";
 import { Bones, Empty, Key, Trouble } from "../../ui/Empty";
@@ -14,7 +14,7 @@ import { clock, count } from "../../ui/words";
 import style from "./Raw.module.css";
 
 interface Props {
-  readonly run: Run;
+  readonly run: WholeRun;
   readonly goTo: (seq: number) => void;
 }
 

@@ -1,33 +1,33 @@
 /** A person says what became of an effect that nobody knows: never by a slip, so the tool's name is typed. */
 import { Button, Modal, Select, Textarea, TextInput } from "@mantine/core";
-import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type SyntheticEvent, useState } from "react";
 import { ask } from "../../api/client";
-import { eventQuery, traceQuery } from "../../api/queries";
-import type { EffectRow, Run } from "../../api/shapes";
+import type { Doubt, WholeRun } from "../../api/shapes";
 import { Fault } from "../../ui/Fault";
 import { Json } from "../../ui/Json";
 import { useNow } from "../../ui/now";
-import { clock, spaced } from "../../ui/words";
+import { gist } from "../../ui/prose";
+import { clock } from "../../ui/words";
 import style from "./Dialog.module.css";
 
 type Outcome = "happened" | "did_not_happen";
 
 interface Props {
-  readonly run: Run;
-  readonly effects: readonly EffectRow[];
+  readonly run: WholeRun;
+  readonly doubts: readonly Doubt[];
   readonly close: () => void;
 }
 
-export default function ResolveDialog({ run, effects, close }: Props) {
-  const [call, setCall] = useState(effects[0]?.call ?? "");
+export default function ResolveDialog({ run, doubts, close }: Props) {
+  const [call, setCall] = useState(doubts[0]?.call ?? "");
   const [outcome, setOutcome] = useState<Outcome | null>(null);
   const [result, setResult] = useState("");
   const [why, setWhy] = useState("");
   const [typed, setTyped] = useState("");
   const cache = useQueryClient();
-  const now = useNow(false);
-  const effect = effects.find((each) => each.call === call) ?? effects[0];
+  const now = useNow();
+  const doubt = doubts.find((each) => each.call === call) ?? doubts[0];
   const resolve = useMutation({
     mutationFn: () =>
       ask(`/v1/runs/${run.run_id}/outcome`, {
@@ -47,7 +47,8 @@ export default function ResolveDialog({ run, effects, close }: Props) {
       ]);
     },
   });
-  if (effect === undefined) return null;
+  if (doubt === undefined) return null;
+  const early = now < doubt.ask_after;
   const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
     resolve.mutate();
@@ -61,19 +62,19 @@ export default function ResolveDialog({ run, effects, close }: Props) {
       closeButtonProps={{ "aria-label": "Close" }}
     >
       <form onSubmit={submit} className={style.form}>
-        {effects.length > 1 && (
+        {doubts.length > 1 && (
           <Select
             label="Call"
-            data={effects.map((each) => ({
+            data={doubts.map((each) => ({
               value: each.call,
-              label: `${each.tool}, ${clock(each.intended_at, now)}`,
+              label: `${each.tool} ${gist(each.arguments, 60)}`,
             }))}
             value={call}
             onChange={(value) => setCall(value ?? call)}
             allowDeselect={false}
           />
         )}
-        <Asked run={run} effect={effect} />
+        <Asked doubt={doubt} early={early} />
         <fieldset className={style.choices}>
           <legend>In the other system I found that it</legend>
           <label className={style.choice}>
@@ -115,7 +116,7 @@ export default function ResolveDialog({ run, effects, close }: Props) {
         <TextInput
           label={
             <>
-              Type <span className={style.confirm}>{effect.tool}</span> to confirm
+              Type <span className={style.confirm}>{doubt.tool}</span> to confirm
             </>
           }
           value={typed}
@@ -129,7 +130,7 @@ export default function ResolveDialog({ run, effects, close }: Props) {
           <Button
             type="submit"
             variant="filled"
-            disabled={outcome === null || typed.trim() !== effect.tool}
+            disabled={early || outcome === null || typed.trim() !== doubt.tool}
             loading={resolve.isPending}
           >
             {outcome === "did_not_happen" ? "It did not take place" : "It took place"}
@@ -141,18 +142,17 @@ export default function ResolveDialog({ run, effects, close }: Props) {
 }
 
 /** The call as it was sent, so that one can look it up. */
-function Asked({ run, effect }: { readonly run: Run; readonly effect: EffectRow }) {
-  const now = useNow(false);
-  const trace = useQuery(traceQuery(run.run_id)).data;
-  const seq = trace?.spans.find((span) => span.attributes.call === effect.call)?.seq;
-  const event = useQuery({ ...eventQuery(run.run_id, seq ?? 0), enabled: seq !== undefined }).data;
+function Asked({ doubt, early }: { readonly doubt: Doubt; readonly early: boolean }) {
   return (
     <div className={style.call}>
-      <strong>{effect.tool}</strong>{" "}
-      <span className="muted">
-        {spaced(effect.effect)}, sent {clock(effect.intended_at, now)}
-      </span>
-      {event?.data.arguments !== undefined && <Json value={event.data.arguments} what="arguments" />}
+      <strong>{doubt.tool}</strong>
+      <Json value={doubt.arguments} what="arguments" />
+      {early && (
+        <p className="tone-wait">
+          It could still be sent until {clock(new Date(doubt.ask_after).toISOString(), doubt.ask_after)}; nobody can
+          know before then.
+        </p>
+      )}
     </div>
   );
 }

@@ -4,7 +4,7 @@ import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useEffect, useState, useSyncExternalStore } from "react";
 import { isProblem } from "../../api/problems";
 import { traceQuery } from "../../api/queries";
-import type { Run, Trace } from "../../api/shapes";
+import type { WholeRun, Trace } from "../../api/shapes";
 import { drafts } from "../../live/deltas";
 import { useLiveRun } from "../../live/useLiveRun";
 import type { Tab } from "../../routes";
@@ -74,7 +74,7 @@ function Loaded({ trace }: { readonly trace: Trace }) {
   return (
     <div className={style.page}>
       <div className={style.top}>
-        <Head run={run} link={link} effects={trace.effects} span={chosen} />
+        <Head run={run} link={link} span={chosen} />
         <StoryPanel story={trace.story} blast={trace.blast} run={run} spans={trace.spans} goTo={goTo} />
         <Facts trace={trace} />
       </div>
@@ -142,7 +142,7 @@ function useShownDraft(trace: Trace): void {
   }, [draft, last, run]);
 }
 
-function useRunKeys(run: Run, chosen: string | null): void {
+function useRunKeys(run: WholeRun, chosen: string | null): void {
   const cache = useQueryClient();
   const navigate = useNavigate();
   const setTab = useTab();

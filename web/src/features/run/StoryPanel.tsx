@@ -1,8 +1,8 @@
 /** What happened, in one sentence whose parts lead to their spans; how many others it happened to. */
 import { Link } from "@tanstack/react-router";
-import type { Blast, Run, Span, Story } from "../../api/shapes";
+import type { Blast, WholeRun, Span, Story } from "../../api/shapes";
 import { Plain } from "../../ui/Prose";
-import { plural, type Tone } from "../../ui/words";
+import { type Tone } from "../../ui/words";
 import { linkTo } from "./links";
 import { fragmentsOf } from "./sentence";
 import style from "./StoryPanel.module.css";
@@ -19,7 +19,7 @@ const TONES: Readonly<Record<Story["tone"], Tone>> = {
 interface Props {
   readonly story: Story;
   readonly blast: Blast | null;
-  readonly run: Run;
+  readonly run: WholeRun;
   readonly spans: readonly Span[];
   readonly goTo: (seq: number) => void;
 }
@@ -54,20 +54,14 @@ export function StoryPanel({ story, blast, run, spans, goTo }: Props) {
   );
 }
 
-/** "14 other runs on this release show it, none on the one before." */
-function Reach({ blast, run }: { readonly blast: Blast; readonly run: Run }) {
-  const here = blast.same_cause_this_release;
-  const before = blast.same_cause_previous_release;
+/** The sentence counts the others; this leads to them. */
+function Reach({ blast, run }: { readonly blast: Blast; readonly run: WholeRun }) {
+  if (blast.same_cause_this_release === 0) return null;
   return (
     <p className={style.reach}>
-      {here === 0 ? (
-        "No other run on this release shows it"
-      ) : (
-        <Link to="/runs" search={{ cause: blast.cause, release: run.release }} className={style.others}>
-          {plural(here, "other run")} on this release {here === 1 ? "shows" : "show"} it
-        </Link>
-      )}
-      {before === 0 ? ", none on the one before." : `, ${plural(before, "run")} on the one before.`}
+      <Link to="/runs" search={{ agent: run.agent, cause: blast.cause, release: run.release }} className={style.others}>
+        Show {blast.same_cause_this_release === 1 ? "the other run" : `the other ${blast.same_cause_this_release} runs`}
+      </Link>
     </p>
   );
 }

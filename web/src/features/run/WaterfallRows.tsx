@@ -13,7 +13,7 @@ import style from "./WaterfallRows.module.css";
 const ROW = 28;
 const RULER = 26;
 /** Room that one mark of the ruler wants. */
-const MARK = 84;
+const MARK = 66;
 
 export const KIND_ICONS: Readonly<Record<SpanKind, IconName>> = {
   run: "run",

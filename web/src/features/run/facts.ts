@@ -38,3 +38,15 @@ export function parts(value: Bag, name: string): Part[] {
       PARTS.has(String(part.type)) ? (part as unknown as Part) : { type: "text", text: JSON.stringify(part) },
     );
 }
+
+/** The text of this length in an event that begins like this one, of which only the beginning is known. */
+export function wholeText(value: unknown, beginning: string, length: number): string | null {
+  const start = beginning.replace(/…$/, "").trimEnd();
+  if (typeof value === "string") return value.length >= length && value.startsWith(start) ? value : null;
+  if (typeof value !== "object" || value === null) return null;
+  for (const each of Object.values(value)) {
+    const found = wholeText(each, beginning, length);
+    if (found !== null) return found;
+  }
+  return null;
+}

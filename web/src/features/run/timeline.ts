@@ -111,7 +111,7 @@ export function marksOf(line: Timeline, wanted: number): Mark[] {
   return marks;
 }
 
-/** Waits for people, as intervals that don't overlap. */
+/** Waits, as intervals that don't overlap. */
 export function waitsOf(spans: readonly Span[], now: number): Interval[] {
   return union(spans.filter((span) => span.kind === "wait").map((span) => intervalOf(span, now)));
 }
@@ -136,29 +136,32 @@ function total(intervals: readonly Interval[]): number {
 }
 
 export interface Share {
-  readonly kind: "model" | "tool" | "queue" | "wait" | "rest";
+  readonly kind: "model" | "tool" | "queue" | "timer" | "wait" | "rest";
   readonly words: string;
   readonly ms: number;
 }
 
-const SHARES: readonly (Omit<Share, "ms"> & { readonly spans: readonly Span["kind"][] })[] = [
-  { kind: "wait", words: "waiting for people", spans: ["wait"] },
-  { kind: "model", words: "model", spans: ["model"] },
-  { kind: "tool", words: "tools", spans: ["tool"] },
-  { kind: "queue", words: "queued", spans: ["queue"] },
+const SHARES: readonly (Omit<Share, "ms"> & { readonly holds: (span: Span) => boolean })[] = [
+  { kind: "wait", words: "waiting for people", holds: isForPeople },
+  { kind: "queue", words: "queued", holds: (span) => span.kind === "queue" },
+  { kind: "timer", words: "waiting for its time", holds: (span) => span.kind === "wait" },
+  { kind: "tool", words: "tools", holds: (span) => span.kind === "tool" },
+  { kind: "model", words: "model", holds: (span) => span.kind === "model" },
 ];
+
+/** A wait that somebody ends; one that knows its own end is a timer. */
+export function isForPeople(span: Span): boolean {
+  return span.kind === "wait" && span.attributes.until == null;
+}
 
 /** Where the time went. Each moment counts once: parallel calls are not added up, and what overlaps goes to the first kind. */
 export function sharesOf(spans: readonly Span[], now: number): Share[] {
   const { from, to } = reach(spans, now);
   let taken: Interval[] = [];
   const shares: Share[] = [];
-  for (const { kind, words, spans: kinds } of SHARES) {
+  for (const { kind, words, holds } of SHARES) {
     const before = total(taken);
-    taken = union([
-      ...taken,
-      ...spans.filter((span) => kinds.includes(span.kind)).map((span) => intervalOf(span, now)),
-    ]);
+    taken = union([...taken, ...spans.filter(holds).map((span) => intervalOf(span, now))]);
     shares.push({ kind, words, ms: total(taken) - before });
   }
   shares.push({ kind: "rest", words: "everything else", ms: Math.max(0, to - from - total(taken)) });

@@ -142,3 +142,9 @@ export function above(spans: readonly Span[], id: string): string[] {
   }
   return found;
 }
+
+/** What the ledger calls the call of a span: some providers number the calls of each answer from zero. */
+export function ledgerName(span: Span): string | null {
+  const { step, call } = span.attributes;
+  return span.kind === "tool" && typeof call === "string" ? `${String(step)}/${call}` : null;
+}

@@ -3,8 +3,8 @@ import type { ReactNode } from "react";
 import type { Facets as Counts, Status } from "../../api/shapes";
 import { State } from "../../ui/marks";
 import { Plain } from "../../ui/Prose";
-import { count, STATUSES } from "../../ui/words";
-import { type Filters, toggled, without } from "./filters";
+import { count, spaced, STATUSES } from "../../ui/words";
+import { chosen, type Filters, toggled } from "./filters";
 import style from "./Facets.module.css";
 
 interface Props {
@@ -17,7 +17,7 @@ export function Facets({ facets, filters, show }: Props) {
   if (facets === undefined) return <aside className={style.panel} aria-label="Filters" />;
   const statuses = STATUSES.filter((status) => (facets.status[status] ?? 0) > 0 || filters.status?.includes(status));
   const agents = entriesOf(facets.agent, filters.agent);
-  const causes = entriesOf(facets.cause, filters.cause === undefined ? [] : [filters.cause]).slice(0, 12);
+  const causes = entriesOf(facets.cause, filters.cause).slice(0, 12);
   return (
     <aside className={style.panel} aria-label="Filters">
       <Section name="State" empty={statuses.length === 0}>
@@ -26,41 +26,38 @@ export function Facets({ facets, filters, show }: Props) {
             key={status}
             on={filters.status?.includes(status) ?? false}
             n={facets.status[status] ?? 0}
-            press={() => show(toggled(filters, "status", status))}
+            press={() => show(toggled(filters, status))}
           >
             <State status={status} />
           </Line>
         ))}
       </Section>
-      {agents.length > 0 && (
-        <Section name="Agent">
-          {agents.map(([agent, n]) => (
-            <Line
-              key={agent}
-              on={filters.agent?.includes(agent) ?? false}
-              n={n}
-              press={() => show(toggled(filters, "agent", agent))}
-            >
-              {agent}
-            </Line>
-          ))}
-        </Section>
-      )}
-      {causes.length > 0 && (
-        <Section name="Cause">
-          {causes.map(([cause, n]) => (
-            <Line
-              key={cause}
-              on={filters.cause === cause}
-              n={n}
-              title={cause}
-              press={() => show(filters.cause === cause ? without(filters, "cause") : { ...filters, cause })}
-            >
-              <Plain text={cause} />
-            </Line>
-          ))}
-        </Section>
-      )}
+      <Section name="Agent" empty={agents.length === 0}>
+        {agents.map(([agent, n]) => (
+          <Line
+            key={agent}
+            on={filters.agent === agent}
+            n={n}
+            title={agent}
+            press={() => show(chosen(filters, "agent", agent))}
+          >
+            <Plain text={agent} />
+          </Line>
+        ))}
+      </Section>
+      <Section name="Cause" empty={causes.length === 0}>
+        {causes.map(([cause, n]) => (
+          <Line
+            key={cause}
+            on={filters.cause === cause}
+            n={n}
+            title={cause}
+            press={() => show(chosen(filters, "cause", cause))}
+          >
+            <Plain text={spaced(cause)} />
+          </Line>
+        ))}
+      </Section>
     </aside>
   );
 }
@@ -99,7 +96,7 @@ function Line({ on, n, press, title, children }: LineProps) {
 }
 
 /** Most frequent first; what is chosen stays in sight even when nothing of it is left. */
-function entriesOf(counts: Readonly<Record<string, number>>, chosen: readonly string[] = []): [string, number][] {
-  const all = { ...Object.fromEntries(chosen.map((name) => [name, 0])), ...counts };
+function entriesOf(counts: Readonly<Record<string, number>>, chosen: string | undefined): [string, number][] {
+  const all = { ...(chosen === undefined ? {} : { [chosen]: 0 }), ...counts };
   return Object.entries(all).sort(([a, n], [b, m]) => m - n || a.localeCompare(b));
 }

@@ -1,11 +1,11 @@
 /** What the Runs page shows, as it stands in the URL: every view is a link that one can send. */
 import type { Params } from "../../api/client";
 import type { Run, Status } from "../../api/shapes";
-import { STANDINGS, STATUSES } from "../../ui/words";
+import { spaced, STANDINGS, STATUSES } from "../../ui/words";
 
 export interface Filters {
   readonly status?: readonly Status[];
-  readonly agent?: readonly string[];
+  readonly agent?: string;
   readonly cause?: string;
   readonly user?: string;
   readonly release?: string;
@@ -31,13 +31,13 @@ export function filtersOf(search: Readonly<Record<string, unknown>>): Filters {
   const range = text(search.range);
   return compact({
     status: list(search.status).filter((word): word is Status => STATUSES.includes(word as Status)),
-    agent: list(search.agent),
+    agent: text(search.agent),
     cause: text(search.cause),
     user: text(search.user),
     release: text(search.release),
     thread: text(search.thread),
     q: text(search.q),
-    range: range !== undefined && range in RANGES ? (range as Range) : undefined,
+    range: range !== undefined && Object.hasOwn(RANGES, range) ? (range as Range) : undefined,
   });
 }
 
@@ -66,11 +66,16 @@ export function paramsOf(filters: Filters, now: number): Params {
   };
 }
 
-/** With one value of a list put in or taken out. */
-export function toggled(filters: Filters, name: "status" | "agent", value: string): Filters {
-  const present: readonly string[] = filters[name] ?? [];
-  const next = present.includes(value) ? present.filter((each) => each !== value) : [...present, value];
-  return compact({ ...filters, [name]: next });
+/** With one state put in or taken out. */
+export function toggled(filters: Filters, status: Status): Filters {
+  const present = filters.status ?? [];
+  const next = present.includes(status) ? present.filter((each) => each !== status) : [...present, status];
+  return compact({ ...filters, status: next });
+}
+
+/** With one value chosen, or no longer chosen where it was. */
+export function chosen(filters: Filters, name: "agent" | "cause", value: string): Filters {
+  return compact({ ...filters, [name]: filters[name] === value ? undefined : value });
 }
 
 export function without(filters: Filters, name: keyof Filters): Filters {
@@ -89,8 +94,8 @@ export function applied(filters: Filters): Applied[] {
     if (words !== undefined && words !== "") found.push({ name, words });
   };
   add("status", filters.status?.map((status) => STANDINGS[status].word.toLowerCase()).join(" or "));
-  add("agent", filters.agent?.join(" or "));
-  add("cause", filters.cause);
+  add("agent", filters.agent);
+  add("cause", filters.cause && `cause ${spaced(filters.cause)}`);
   add("user", filters.user && `user ${filters.user}`);
   add("release", filters.release && `release ${filters.release.slice(0, 12)}`);
   add("thread", filters.thread && `thread ${filters.thread.slice(-8)}`);
