@@ -1,6 +1,7 @@
 """A deployment with an agent in a tenant, and a worker at hand that does what a test says."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -25,14 +26,14 @@ class Stage:
         """A client with a key of these roles."""
         return await self.deployment.client(await self.deployment.key(self.slug, roles=list(roles), **wanted))
 
-    async def register(self, agent: str = "desk", **changes: Json) -> str:
+    async def register(self, agent: str = "desk", prompt: str = "You help.", **changes: Json) -> str:
         """Register a release; its id."""
         admin = await self.deployment.admin(quarterdeck_tenant=self.slug)
-        answer = await admin.post("/v1/agents", json={"manifest": manifest(agent, **changes), "files": {}})
+        answer = await admin.post("/v1/agents", json={"manifest": manifest(agent, prompt, **changes), "files": {}})
         assert answer.status_code in {200, 201}, answer.text
         return answer.json()["release"]
 
-    async def submit(self, client: httpx.AsyncClient | None = None, **wanted: object) -> dict[str, Json]:
+    async def submit(self, client: httpx.AsyncClient | None = None, **wanted: object) -> dict[str, Any]:
         answer = await (client or self.owner).post("/v1/runs", json={"agent": "desk", "input": "hello", **wanted})
         assert answer.status_code == 202, answer.text
         return answer.json()
@@ -49,6 +50,6 @@ async def staged(deployment: Deployment, slug: str = "acme") -> Stage:
     return stage
 
 
-def run_id(record: dict[str, Json]) -> RunId:
+def run_id(record: dict[str, Any]) -> RunId:
     """The id in a record."""
     return RunId(UUID(str(record["run_id"])))
