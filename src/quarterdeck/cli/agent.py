@@ -83,9 +83,9 @@ def register(
         screen.line(line)
     for warning in draft.warnings:
         screen.note(str(warning))
-    missing = lacking_provider(client, draft)
-    if missing:
-        screen.note(missing)
+    way = way_to_model(client, draft)
+    if way:
+        screen.note(f"  fix: {way}")
 
 
 @app.command("list", epilog="Example: qd agent list")
@@ -172,17 +172,17 @@ def told(registered: "Registered") -> list[str]:
     ]
 
 
-def lacking_provider(client: "Quarterdeck", draft: "Draft") -> str:
-    """What to do where the connection that a release names is not there; empty where it is, or can't be seen."""
+def way_to_model(client: "Quarterdeck", draft: "Draft") -> str:
+    """How to make the connection that a release names; empty where it is there, or can't be seen with this key."""
     from quarterdeck.sdk.errors import NotFound, Refused
 
     name = text(members(draft.manifest["model"]), "provider")
     try:
         client.providers.get(name)
     except NotFound:
-        fix = f"qd provider add {name} --kind openai --key-from OPENAI_API_KEY"
-        replay = f", or to replay its cassettes: qd provider add {name} --kind recorded"
-        return f"There is no provider connection `{name}` yet: {fix}{replay if draft.files else ''}"
+        live = f"qd provider add {name} --kind openai --key-from OPENAI_API_KEY"
+        recorded = any(path.startswith("cassettes/") for path in draft.files)
+        return f"{live}{'  (or --kind recorded, to replay its cassettes)' if recorded else ''}"
     except Refused:
         return ""
     return ""

@@ -17,17 +17,23 @@ from quarterdeck.cli.child import Event, What
 from quarterdeck.cli.fleet import Fleet
 from quarterdeck.cli.lines import show
 from quarterdeck.cli.local import Access, altered, recall
+from quarterdeck.cli.workshop import Workshop
 from quarterdeck.core import log
 from quarterdeck.core.settings import Settings
+from quarterdeck.sdk import Quarterdeck
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Example: qd dev --workers 2")
+@app.command(epilog="Example: qd dev --workers 2 --agent ./my-agent")
 def command(
     workers: Annotated[int, typer.Option("--workers", "-w", min=0, max=64, help="Worker processes to run.")] = 1,
     tenant: Annotated[str, typer.Option(help="Tenant that the key of this folder belongs to.")] = "dev",
     port: Annotated[int, typer.Option(help="Port to serve on, in place of QUARTERDECK_PORT.", max=65535)] = -1,
+    agent: Annotated[
+        list[Path],
+        typer.Option(metavar="DIR", exists=True, file_okay=False, help="Register this agent, again at each change."),
+    ] = [],  # noqa: B006
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every line that the processes log.")] = False,
 ) -> None:
     """Run everything on this machine until Ctrl-C: database, migrations, API, console, workers.
@@ -35,6 +41,8 @@ def command(
     Everything is kept in .quarterdeck (QUARTERDECK_DATA_DIR): the database, logs, the secret, and in access.json an
     admin's key and a tenant's, which `qd` commands in this folder and below find by themselves. With
     QUARTERDECK_DATABASE_URL set, that database is used instead of one of its own. Processes that die are started again.
+    With --agent, a provider connection that the agent names is made where there is none: with OPENAI_API_KEY,
+    ANTHROPIC_API_KEY, GOOGLE_API_KEY or OLLAMA_HOST from the environment, else replaying the agent's recordings.
     """
     settings = Settings()
     if port >= 0:
@@ -42,19 +50,25 @@ def command(
     log.configure("warning", json=False)
     screen = Screen(everything=verbose)
     # Whatever ends a terminal session ends the deployment in good order.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
     fleet = Fleet(settings, workers=workers, on_line=screen.line, on_event=screen.event)
     known = recall(fleet.folder)
+    workshop: Workshop | None = None
     try:
         fleet.start(note=screen.step)
         access = fleet.open_doors(tenant)
-        screen.welcome(fleet, access, fresh=access != known)
+        if agent:
+            workshop = Workshop(Quarterdeck(access.url, access.admin_key, tenant=tenant), agent, screen.say)
+            workshop.open()
+        screen.welcome(fleet, access, fresh=known is None or access.key != known.key)
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
         screen.say("stopping: steps in hand are finished, the rest waits in the database (Ctrl-C again: at once)")
     finally:
+        if workshop is not None:
+            workshop.close()
         _stop(fleet, screen.say)
     screen.say("stopped")
 

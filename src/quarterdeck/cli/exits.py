@@ -55,9 +55,8 @@ def fail(error: Told, *, json: bool = False) -> NoReturn:
         shown = {"code": error.code, "detail": error.detail, **error.facts}
         print(encode_text({"error": shown}), file=sys.stderr)
         raise SystemExit(Exit.ERROR)
-    listed = _faults(error.facts.get("errors"))
-    # An error that is nothing but its list would say everything twice.
-    print(f"error: {error.detail}" if len(listed) < 2 else "\n".join(listed), file=sys.stderr)
+    for number, line in enumerate(faults_of(error)):
+        print(line if number else f"error: {line}", file=sys.stderr)
     fix = FIXES.get(error.code)
     if fix is not None:
         print(f"  fix: {fix}", file=sys.stderr)
@@ -74,14 +73,14 @@ def told(fault: BaseException) -> Told | None:
     return cast("Told", fault) if sdk is not None and isinstance(fault, sdk.QuarterdeckError) else None
 
 
-def _faults(errors: Json) -> list[str]:
-    """The members of a list of faults, each as `place: problem; fix`."""
+def faults_of(error: Told) -> list[str]:
+    """An error in lines: what it says, or where it is nothing but a list of faults, each as `place: problem; fix`."""
     lines: list[str] = []
-    for item in items(errors):
+    for item in items(error.facts.get("errors")):
         words = members(item) or {"problem": item}
         said = "; ".join(str(words[name]) for name in ("problem", "fix") if words.get(name))
         lines.append(f"{_place(words)}{said}")
-    return lines
+    return lines if len(lines) > 1 or error.code == "agent.invalid" else [error.detail]
 
 
 def _place(words: Mapping[str, Json]) -> str:

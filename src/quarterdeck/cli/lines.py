@@ -6,7 +6,7 @@ import msgspec
 
 from quarterdeck.core.json import Json, decode_object, encode_text
 
-_NOISE = frozenset({"http.request"})
+_NOISE = frozenset({"http.request", "worker.pulse", "model.opened"})
 _QUIET_LOGGERS = ("uvicorn", "pgqueuer")
 _GRAVE = frozenset({"warning", "error", "critical"})
 _HIDDEN = frozenset({"event", "level", "logger", "timestamp", "exception"})

@@ -103,7 +103,7 @@ class _View:
         self._doing = run.status
         self._steps = run.steps_used
         self._cost = 0
-        self._cut = ""
+        self._cut = False
         self._live = self._make_live() if screen.person else None
 
     def __enter__(self) -> "_View":
@@ -123,11 +123,12 @@ class _View:
 
     def cut(self, error: QuarterdeckError) -> None:
         """The connection was lost; a new one is being made."""
-        self._cut = error.detail
+        del error
+        self._cut = True
 
     def take(self, item: Event | Delta | Reset) -> None:
         """Show one thing."""
-        self._cut = ""
+        self._cut = False
         if not isinstance(item, Event):
             self._writing.take(item)
             self._doing = "the model is writing"
@@ -182,8 +183,9 @@ class _View:
         from rich.text import Text
 
         if not self._doing:
-            return Text("")
-        elapsed = span(round(time.monotonic() - self._began))
+            return Text("", end="")
+        seconds = int(time.monotonic() - self._began)
+        elapsed = f"{seconds} s" if seconds < 60 else span(seconds)
         facts = [
             self._doing,
             f"step {self._steps}" if self._steps else "",
@@ -192,10 +194,7 @@ class _View:
         ]
         status = Spinner("dots", Text(" · ".join(fact for fact in facts if fact), style="blue"))
         written = "\n".join(harmless(self._writing.text).splitlines()[-_SHOWN_LINES:])
-        parts: list[RenderableType] = [Text(written)] if written else []
-        if self._cut:
-            parts.append(Text(f"reconnecting: {self._cut}", style="yellow"))
-        return Group(*parts, status)
+        return Group(*([Text(written)] if written else []), status)
 
 
 class _Aside:

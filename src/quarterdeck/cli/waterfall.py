@@ -11,12 +11,15 @@ if TYPE_CHECKING:
     from quarterdeck.sdk.records import Span
 
 _NAME, _BAR = 44, 32
+_PASSED = ("policy", "ok")
+"""A check that let something pass is no news."""
 _STYLES = {"error": "red", "denied": "red", "unknown": "yellow", "waiting": "yellow", "running": "blue"}
 
 
 def draw(spans: "Sequence[Span]") -> Iterator[tuple[str, str]]:
     """Lines and their colours, in the order of the spans."""
     depths = _depths(spans)
+    spans = [one for one in spans if (one.kind, one.status) != _PASSED]
     placed = [(one.start, one.end or one.start) for one in spans if one.start is not None]
     if not placed:
         return
