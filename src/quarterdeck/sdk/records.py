@@ -70,6 +70,7 @@ class Run(Record, frozen=True, kw_only=True):
     parent_run_id: str | None = None
     reason: str | None = None
     why: str = ""
+    worker_id: str | None = None
     current_step: str = ""
     priority: int = 0
     tags: dict[str, str] = {}
