@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
+from bench.delivery import share
 from bench.stage import Stage, cpu_seconds, percentile, save, staged
 from quarterdeck.db import driver
 from quarterdeck.db.driver import Connection
@@ -242,10 +243,23 @@ def main(arguments: list[str], *, quick: bool = False) -> bool:
     with staged(1, worker_capacity=CONCURRENCY, log_level="error") as stage:
         figures = asyncio.run(_compare(stage, Ours(stage), rounds, sizes))
         latencies = first_event_ms(stage, 20 if quick else 200)
+    with staged(0, log_level="error") as stage:
+        engine = asyncio.run(share(stage, 160 if quick else 2000))
     shares = {str(share): round(percentile(latencies, share), 1) for share in (0.5, 0.95, 0.99)}
     growth = round(_wal_per_step(figures, 100) / _wal_per_step(figures, 4), 2)
     fine = _show(figures, shares, growth)
-    save("engine", {"flush_ms": flush_ms(), **figures, "first_event_ms": shares, "wal_per_step_100_over_4": growth})
+    through, straight = (sum(engine[way].values()) for way in ("through_the_engine", "straight_from_runs"))
+    Console().print(f"delivery: {through:.2f} ms CPU a run through the engine, {straight:.2f} straight from `runs`")
+    save(
+        "engine",
+        {
+            "flush_ms": flush_ms(),
+            **figures,
+            "first_event_ms": shares,
+            "wal_per_step_100_over_4": growth,
+            "engine": engine,
+        },
+    )
     return fine
 
 
