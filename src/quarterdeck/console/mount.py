@@ -29,7 +29,7 @@ _NOT_BUILT = """<!doctype html>
 
 
 def mount(app: Starlette, settings: Settings) -> None:
-    """Serve the console from everything that no route before it takes. Call it after all routes are there.
+    """Serve the console from every address that no route takes.
 
     Where the package holds no build, its pages say so and the API works all the same.
     """
@@ -46,6 +46,7 @@ class Pages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
             return
         path = str(scope["path"]).lstrip("/")
         response = self._respond(path, scope["method"], _headers_of(scope))
