@@ -1,6 +1,10 @@
 """The JSON Schema of `agent.yaml`, with which editors complete, explain and underline while it is written."""
 
-from quarterdeck.core.json import JsonObject
+import sys
+
+import msgspec
+
+from quarterdeck.core.json import JsonObject, encode
 from quarterdeck.spec.agent import AgentSection
 
 HINT = "# yaml-language-server: $schema={}"
@@ -16,3 +20,12 @@ def agent_schema() -> JsonObject:
         "title": "agent.yaml",
         "description": "An agent of Quarterdeck, as its author describes it.",
     }
+
+
+def main() -> None:
+    """Write the schema, indented, for the documentation."""
+    sys.stdout.write(msgspec.json.format(encode(agent_schema()), indent=2).decode() + "\n")
+
+
+if __name__ == "__main__":
+    main()
