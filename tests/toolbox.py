@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -136,7 +136,7 @@ class Kept(dict[str, bytes]):
 @asynccontextmanager
 async def tools_for(
     folder: Path, *codes: Code, kept: Kept | None = None, outbound: Outbound | None = None, **settings: Any
-):
+) -> AsyncGenerator[Any]:
     """The tools of some releases, all ended afterwards."""
     by_release = {code.release.id: code.files for code in codes}
 

@@ -65,20 +65,20 @@ def build(effects: Path | None = None, delay: float = 0.0) -> MCPServer[Any]:
         )
 
     @server.tool(structured_output=False)
-    async def steps(count: int, context: Context) -> str:  # pyright: ignore[reportMissingTypeArgument]
+    async def steps(count: int, context: Context) -> str:
         """Tell of progress, step by step."""
         for step in range(count):
             await context.report_progress(step + 1, count, f"step {step + 1}")
         return "done"
 
     @server.tool(structured_output=False)
-    def meta(context: Context) -> str:  # pyright: ignore[reportMissingTypeArgument]
+    def meta(context: Context) -> str:
         """What the caller said beside the arguments."""
         known = dict(context.request_context.meta or {})
         return "\n".join(f"{key}={known[key]}" for key in sorted(known) if key.startswith("quarterdeck/"))
 
     @server.tool(structured_output=False)
-    async def record(what: str, context: Context) -> str:  # pyright: ignore[reportMissingTypeArgument]
+    async def record(what: str, context: Context) -> str:
         """Have an effect that can be counted."""
         await asyncio.sleep(delay * random.random())
         key = dict(context.request_context.meta or {}).get("quarterdeck/key", "")

@@ -14,6 +14,8 @@ class ServerUnavailable(Error):
 
     code, status = "tools.unavailable", 503
 
-    def __init__(self, detail: str, *, retry_after: float | None = None) -> None:
+    def __init__(self, detail: str, *, again: bool = True, retry_after: float | None = None) -> None:
         super().__init__(detail)
+        self.again = again
+        """Whether another try may succeed; code that can't be loaded is as broken the next time."""
         self.retry_after = retry_after

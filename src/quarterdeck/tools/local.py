@@ -57,7 +57,8 @@ class LocalServer:
             self.retire("failed", now=True)
             await self.ended()
             why = f" It said: {said[-1500:]}" if said else f" {fault}" if str(fault) else ""
-            raise ServerUnavailable(f"The tool server `{self.name}` did not start.{why}") from fault
+            again = not self.process.failure
+            raise ServerUnavailable(f"The tool server `{self.name}` did not start.{why}", again=again) from fault
         except asyncio.CancelledError:
             self.retire("closed", now=True)
             await self.ended()

@@ -8,7 +8,7 @@ from quarterdeck.core.errors import Error
 from quarterdeck.core.json import Json, JsonObject, encode
 from quarterdeck.mcp import wire
 from quarterdeck.mcp.http import HttpPeer
-from quarterdeck.mcp.records import Exchange, McpFault, NotSent, Progress, Unreachable
+from quarterdeck.mcp.records import Cut, Exchange, McpFault, NotSent, Progress, Unreachable
 from quarterdeck.mcp.session import Session, open_session
 from quarterdeck.net.client import Outbound
 from quarterdeck.tools.errors import ServerUnavailable
@@ -46,9 +46,9 @@ class RemoteServer:
             await self._peer.close()
             later = fault.retry_after if isinstance(fault, Unreachable) else None
             told = fault.detail if isinstance(fault, Error) else "It did not list its tools in time."
-            raise ServerUnavailable(
-                f"The tool server `{self.name}` can't be used: {told}", retry_after=later
-            ) from fault
+            again = not isinstance(fault, McpFault) or may_pass(fault)
+            told = f"The tool server `{self.name}` can't be used: {told}"
+            raise ServerUnavailable(told, again=again, retry_after=later) from fault
         self._listed_at = self._loop.time()
         self.state = "ready"
 
@@ -110,6 +110,13 @@ class RemoteServer:
         from mcp.shared.inbound import mcp_param_headers
 
         return mcp_param_headers(mirrored, arguments)
+
+
+def may_pass(fault: McpFault) -> bool:
+    """Whether what keeps a server from being used may be over soon: it is down or busy, not wrong or forbidden."""
+    if isinstance(fault, Unreachable):
+        return fault.http_status is None or fault.http_status in {408, 429} or fault.http_status >= 500
+    return isinstance(fault, Cut)
 
 
 def _mirrored(tool: wire.Listed) -> dict[tuple[str, ...], str]:

@@ -126,7 +126,7 @@ class Tools:
                 await self._before(place.acquire(), request, cancel)
         except (ServerUnavailable, ToolsUnprepared) as fault:
             later = fault.retry_after if isinstance(fault, ServerUnavailable) else None
-            again = isinstance(fault, ServerUnavailable)
+            again = isinstance(fault, ServerUnavailable) and fault.again
             return Failed("host_failed", fault.detail, self._ms(began), retryable=again, retry_after=later)
         except TimeoutError:
             return Failed("too_late", "Its tool was not free in time.", self._ms(began))

@@ -146,6 +146,7 @@ async def test_a_module_that_can_not_be_loaded_fails_its_calls_with_the_reason(t
         outcome = await tools.perform(a_request(code.release, "act"))
         assert failed(outcome) == "host_failed"
         assert "a_module_that_is_not_there" in outcome.message
+        assert not outcome.retryable
 
 
 async def test_a_file_that_is_not_the_manifests_is_never_run(tmp_path):

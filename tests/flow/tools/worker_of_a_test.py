@@ -25,7 +25,7 @@ CODE = Code('''
 async def main() -> None:
     async with tools_for(Path(sys.argv[1]), CODE) as tools:
         outcome = await tools.perform(a_request(CODE.release, "settle"))
-        print(outcome.structured["host"], outcome.structured["child"], flush=True)  # pyright: ignore[reportAttributeAccessIssue]
+        print(outcome.structured["host"], outcome.structured["child"], flush=True)
         await tools.perform(a_request(CODE.release, "work"))
 
 

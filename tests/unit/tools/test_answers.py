@@ -4,6 +4,7 @@ import base64
 import datetime
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
 import pytest
@@ -48,7 +49,7 @@ def test_every_value_has_a_text(value, text):
 
 @pytest.mark.parametrize("value", [{"a": 1}, Refund(amount=1), Order("o", datetime.date(2026, 1, 1))])
 def test_objects_are_structured_as_well(value):
-    answer = answer_of(value, None)
+    answer: Any = answer_of(value, None)
     assert decode(bytes(answer["structuredContent"])) == decode(text_of(answer))
 
 
@@ -58,7 +59,7 @@ def test_other_values_are_text_only(value):
 
 
 def test_bytes_are_blocks_of_their_kind():
-    answer = answer_of(["see:", Blob(b"png", "image/png"), Blob(b"zip", "application/zip")], None)
+    answer: Any = answer_of(["see:", Blob(b"png", "image/png"), Blob(b"zip", "application/zip")], None)
     kinds = [block["type"] for block in answer["content"]]
     assert kinds == ["text", "image", "resource"]
     assert base64.b64decode(answer["content"][1]["data"]) == b"png"
@@ -71,13 +72,13 @@ def test_a_value_without_a_form_in_json_is_an_error_that_names_its_type():
 
 
 def test_what_is_far_beyond_the_limit_does_not_cross_the_pipe():
-    answer = answer_of("x" * 1_000_000, 1000)
+    answer: Any = answer_of("x" * 1_000_000, 1000)
     assert len(text_of(answer)) == 1000
     assert answer["_meta"] == {"quarterdeck/size": 1_000_000}
 
 
 def test_lone_surrogates_and_nul_become_replacement_characters():
-    answer = answer_of("a\ud800b\0c", None)
+    answer: Any = answer_of("a\ud800b\0c", None)
     assert text_of(answer) == "a\ufffdb\ufffdc"
     assert msgspec.json.encode(answer)
 

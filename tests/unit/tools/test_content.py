@@ -1,6 +1,7 @@
 """A tool's answer as content of the run."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from quarterdeck.tools.schemas import Schema
 from tests.toolbox import Kept, a_grant, a_release, a_request
 
 
-async def told(answer: dict, *, limit: int = 1000, schema: dict | None = None, kept: Kept | None = None):
+async def told(answer: dict, *, limit: int = 1000, schema: dict | None = None, kept: Kept | None = None) -> Any:
     request = a_request(a_release(a_grant("look", max_output=limit)), "look")
     result = wire.read_call_result(encode(answer))
     return await outcome_of(

@@ -2,16 +2,16 @@
 
 import datetime
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
 
 from quarterdeck.tools.author import Context, ToolError, tool
-from quarterdeck.tools.host.functions import FunctionTool, UnusableTool, tools_of
+from quarterdeck.tools.host.functions import UnusableTool, tools_of
 
 
-def made(function) -> FunctionTool:
+def made(function) -> Any:
     return next(iter(tools_of({"f": tool(function)}).values()))
 
 

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TypedDict
@@ -28,7 +28,7 @@ class Plan(TypedDict):
 
 
 class Unloadable(Exception):
-    """The release's code can't be loaded; says why."""
+    """The release's code or command can't be started; says why."""
 
 
 def main() -> None:
@@ -40,7 +40,7 @@ def main() -> None:
         )
         if plan["command"]:
             _say({"quarterdeck": "confined", "in_force": in_force})
-            os.execvp(plan["command"][0], plan["command"])  # noqa: S606  # no shell is wanted
+            _become_command(plan["command"])
         if stay_undumpable():
             in_force.append("undumpable")
         _say({"quarterdeck": "confined", "in_force": in_force})
@@ -52,7 +52,7 @@ def main() -> None:
 
 def _serve(plan: Plan) -> None:
     """Serve a module's tools until the worker closes the pipe."""
-    # Behind everything: what the release's own environment holds goes first, the host's own needs stand in for the rest.
+    # Behind everything: what the release's own environment holds goes first, ours stands in for the rest.
     sys.path.extend(path for path in plan["paths"] if path not in sys.path)
     from quarterdeck.tools.host.functions import tools_of
     from quarterdeck.tools.host.serve import Server, take_pipes
@@ -85,6 +85,13 @@ def load(folder: Path, named: str) -> ModuleType:
     sys.modules[dotted] = module
     spec.loader.exec_module(module)
     return module
+
+
+def _become_command(command: Sequence[str]) -> None:
+    try:
+        os.execvp(command[0], list(command))  # noqa: S606  # no shell is wanted
+    except OSError as fault:
+        raise Unloadable(f"`{command[0]}` can't be started: {fault.strerror}") from fault
 
 
 def _say(words: Mapping[str, object]) -> None:
