@@ -33,6 +33,7 @@ from quarterdeck.db.embedded import EmbeddedPostgres
 from quarterdeck.db.records import Urls
 from quarterdeck.db.urls import urls_of
 from quarterdeck.engine import store as engine
+from quarterdeck.tools.host.confine import stay_undumpable
 
 SERVE = "serve"
 _PATIENCE = 60.0
@@ -102,6 +103,8 @@ class Fleet:
 
         Raises FolderInUse, PortInUse, ChildFailed and what database and migrations raise; nothing is left running then.
         """
+        # Tool hosts may run as this very user: they must not read the database's password in our memory.
+        stay_undumpable()
         try:
             self._take_folder()
             self._take_port()

@@ -1,11 +1,11 @@
 """Which deployment a process command means: the one that is set, else the one that `dev` runs in this folder."""
 
-from urllib.parse import quote
+from pathlib import Path
 
 from quarterdeck.cli.local import altered, find_folder, with_secret
 from quarterdeck.core.errors import Misconfigured
 from quarterdeck.core.settings import Settings
-from quarterdeck.db.embedded_cluster import SUPERUSER
+from quarterdeck.db.embedded import kept_url
 
 
 class NoDatabase(Misconfigured):
@@ -16,15 +16,11 @@ class NoDatabase(Misconfigured):
 
 def settings_here() -> Settings:
     """The settings, with database and secret of this folder's `dev` where none is set. Raises NoDatabase."""
-    from pathlib import Path
-
     settings = Settings()
     if settings.database_url or settings.app_url:
         return settings
     folder = settings.data_dir if "data_dir" in settings.model_fields_set else find_folder(Path.cwd())
-    port, password = folder / "postgres.port", folder / "postgres.password"
-    if not port.is_file() or not password.is_file():
+    url = kept_url(folder)
+    if url is None:
         raise NoDatabase
-    login = f"{SUPERUSER}:{quote(password.read_text(encoding='ascii').strip(), safe='')}"
-    url = f"postgresql://{login}@127.0.0.1:{int(port.read_text())}/postgres"
     return with_secret(altered(settings, data_dir=folder, database_url=url))

@@ -14,7 +14,8 @@ from quarterdeck.cli.exits import fail, told
 if TYPE_CHECKING:
     from typer._click import Command, Context
 
-PROCESSES = "Processes"
+START = "To begin with"
+PROCESSES = "Processes of a deployment"
 NOUNS = "What a deployment holds"
 
 
@@ -28,7 +29,10 @@ class Entry:
 
 
 COMMANDS: dict[str, Entry] = {
-    "dev": Entry("quarterdeck.cli.dev", "Run everything on this machine: database, api, workers.", PROCESSES),
+    "init": Entry("quarterdeck.cli.init", "Write an agent to begin with.", START),
+    "dev": Entry("quarterdeck.cli.dev", "Run everything on this machine: database, api, workers.", START),
+    "doctor": Entry("quarterdeck.cli.doctor", "Say what is not well here, and the fix.", START),
+    "completion": Entry("quarterdeck.cli.completion", "Print the completion script for a shell.", START),
     "serve": Entry("quarterdeck.cli.serve", "Serve the HTTP API and the console.", PROCESSES),
     "worker": Entry("quarterdeck.cli.worker", "Execute runs; `worker list` shows who does.", PROCESSES),
     "migrate": Entry("quarterdeck.cli.migrate", "Bring the database up to this version.", PROCESSES),
