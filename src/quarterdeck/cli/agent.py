@@ -172,17 +172,22 @@ def told(registered: "Registered") -> list[str]:
     ]
 
 
+def model_of(draft: "Draft") -> tuple[str, bool]:
+    """The provider connection that a release names, and whether it brings recordings to replay."""
+    recorded = any(path.startswith("cassettes/") for path in draft.files)
+    return text(members(draft.manifest["model"]), "provider"), recorded
+
+
 def way_to_model(client: "Quarterdeck", draft: "Draft") -> str:
     """How to make the connection that a release names; empty where it is there, or can't be seen with this key."""
     from quarterdeck.sdk.errors import NotFound, Refused
 
-    name = text(members(draft.manifest["model"]), "provider")
+    name, recorded = model_of(draft)
     try:
         client.providers.get(name)
     except NotFound:
         live = f"qd provider add {name} --kind openai --key-from OPENAI_API_KEY"
-        recorded = any(path.startswith("cassettes/") for path in draft.files)
-        return f"{live}{'  (or --kind recorded, to replay its cassettes)' if recorded else ''}"
+        return f"{live}  (or --kind recorded, to replay its recordings)" if recorded else live
     except Refused:
         return ""
     return ""

@@ -55,19 +55,8 @@ async def examine(settings: Settings) -> AsyncIterator[Check]:
     yield check_secret(settings)
     yield check_folder(settings.data_dir)
     yield check_disk(settings.data_dir)
-    try:
-        database = await Database.open(urls_of(settings), size=2)
-    except Error as fault:
-        where = redacted(settings.database_url or settings.app_url)
-        yield Check(
-            "database", Verdict.FAIL, f"{where}: {fault.detail}", "start it, or correct QUARTERDECK_DATABASE_URL"
-        )
-    else:
-        try:
-            async for check in _of_database(database, settings):
-                yield check
-        finally:
-            await database.close()
+    async for check in _of_server(settings):
+        yield check
     yield await check_tool_host(settings)
 
 

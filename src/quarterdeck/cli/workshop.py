@@ -6,12 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quarterdeck.cli.agent import build_draft, send
+from quarterdeck.cli.agent import build_draft, model_of, send
 from quarterdeck.cli.exits import faults_of, told
-from quarterdeck.cli.facts import members, text
 
 if TYPE_CHECKING:
-    from quarterdeck.releases.build import Draft
     from quarterdeck.sdk import Quarterdeck
 
 LOOK_EVERY = 1.0
@@ -63,7 +61,7 @@ class Workshop:
     def _register(self, folder: Path) -> None:
         try:
             draft = build_draft(folder)
-            self._connect(draft)
+            self._connect(*model_of(draft))
             registered = send(self._client, draft)
         except Exception as fault:
             error = told(fault)
@@ -84,11 +82,9 @@ class Workshop:
         """
         from quarterdeck.sdk.errors import NotFound
 
-        name = text(members(draft.manifest["model"]), "provider")
         try:
             self._client.providers.get(name)
         except NotFound:
-            recorded = any(path.startswith("cassettes/") for path in draft.files)
             kind, url, key = connection_for(name, os.environ, recorded=recorded)
             if not kind:
                 return
