@@ -15,7 +15,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="QUARTERDECK_", extra="ignore", frozen=True)
 
-    environment: Literal["dev", "staging", "production"] = "dev"
+    environment: Literal["dev", "staging", "production"] = Field(
+        default="dev", description="What this deployment is for; the console shows it."
+    )
     secret_key: SecretStr = Field(
         default=SecretStr(""), description="Master secret: keys, sessions and sealed values derive from it."
     )
@@ -25,28 +27,38 @@ class Settings(BaseSettings):
     app_url: str = Field(default="", description="URL of role qd_app; by default derived from database_url.")
     system_url: str = Field(default="", description="URL of role qd_system; by default derived from database_url.")
     listen_url: str = Field(default="", description="Direct URL for LISTEN where the others go through PgBouncer.")
-    pool_size: int = Field(default=12, ge=2, le=200)
+    pool_size: int = Field(
+        default=12, ge=2, le=200, description="Connections of a process as qd_app; half as many more as qd_system."
+    )
 
-    host: str = "127.0.0.1"
-    port: int = Field(default=7410, ge=0, le=65535)
-    public_url: str = ""
+    host: str = Field(default="127.0.0.1", description="Address that the api listens on.")
+    port: int = Field(default=7410, ge=0, le=65535, description="Port that the api listens on; 0 = a free one.")
+    public_url: str = Field(
+        default="", description="Where browsers reach the api, when a proxy stands in front: https://deck.example.com"
+    )
     metrics_token: SecretStr = Field(
         default=SecretStr(""), description="Bearer token for /metrics, besides deployment admins' keys."
     )
-    max_body: int = Field(default=4 * 1024 * 1024, ge=1024)
+    max_body: int = Field(default=4 * 1024 * 1024, ge=1024, description="Bytes of a request; more gets 413.")
     queue_limit: int = Field(default=10_000, ge=1, description="Queued runs of one tenant before submits get 429.")
 
     worker_capacity: int = Field(default=100, ge=1, description="Runs that one worker executes at the same time.")
     lease: float = Field(default=10.0, ge=1.0, description="Time after which a silent worker is taken for dead.")
-    drain_grace: float = Field(default=25.0, ge=0.0)
+    drain_grace: float = Field(
+        default=25.0, ge=0.0, description="Time that a worker has to finish steps in hand when it is told to end."
+    )
     max_attempts: int = Field(default=5, ge=1, description="Claims of one run before it is taken for poison.")
     concurrency: int = Field(default=0, ge=0, description="Runs executing at the same time everywhere; 0 = capacity.")
     tenant_concurrency: int = Field(default=0, ge=0, description="The same for one tenant; 0 = no limit.")
     user_concurrency: int = Field(default=0, ge=0, description="The same for one user; 0 = no limit.")
     agent_concurrency: int = Field(default=0, ge=0, description="The same for one agent; 0 = no limit.")
 
-    tool_host_idle: float = Field(default=300.0, ge=1.0)
-    tool_host_memory: int = Field(default=512 * 1024 * 1024, ge=64 * 1024 * 1024)
+    tool_host_idle: float = Field(default=300.0, ge=1.0, description="Time without calls after which a host is ended.")
+    tool_host_memory: int = Field(
+        default=512 * 1024 * 1024,
+        ge=64 * 1024 * 1024,
+        description="Memory of a host and all it starts; above it is replaced, at twice as much ended at once.",
+    )
     tool_host_uid: int = Field(
         default=61200, ge=0, description="First of 4,000 user ids for tool hosts where started as root; 0 = root's own."
     )
@@ -55,8 +67,8 @@ class Settings(BaseSettings):
         default="", description="Inner host:port pairs that outbound calls may reach all the same, comma-separated."
     )
 
-    log_level: str = "info"
-    log_json: bool = True
+    log_level: str = Field(default="info", description="debug, info, warning or error.")
+    log_json: bool = Field(default=True, description="One JSON object a line; false is for people.")
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL; empty = no export.")
     otlp_headers: SecretStr = Field(
         default=SecretStr(""), description="Headers for the collector: name=value, comma-separated."
