@@ -26,6 +26,8 @@ from quarterdeck.providers.service import Providers
 from quarterdeck.releases.service import Releases
 from quarterdeck.tools.host.confine import stay_undumpable
 from quarterdeck.tools.service import Tools
+from quarterdeck.traces.collector import Collector
+from quarterdeck.traces.job import export_loop
 from quarterdeck.webhooks.job import deliver_loop
 from quarterdeck.worker.post import Post
 from quarterdeck.worker.stock import Stock
@@ -75,11 +77,14 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
             watched=watched.__contains__,
             max_attempts=settings.max_attempts,
         )
-        webhooks = asyncio.create_task(
-            deliver_loop(database, outbound, clock, ending, key=settings.derive("webhooks")), name="webhooks"
-        )
+        telling = [deliver_loop(database, outbound, clock, ending, key=settings.derive("webhooks"))]
+        if collector := Collector.of(settings):
+            to_collector = await stack.enter_async_context(collector.outbound(settings))
+            key = settings.derive("traces.users")
+            telling.append(export_loop(database, to_collector, clock, ending, collector, key=key))
+        tasks = [asyncio.create_task(loop) for loop in telling]
         await _stand(Post(settings, urls, around, wakes, partial(stock.ready, tools)), ending)
-        await webhooks
+        await asyncio.gather(*tasks)
         _log.info("worker.ended")
 
 
