@@ -13,6 +13,8 @@ from quarterdeck.db.records import Tx
 
 KEY_LIFETIME = 60.0
 """Seconds for which a process keeps a tenant's key: after an erasure payloads stay readable that long at most."""
+PAGE = 500
+"""Payloads that a sweep looks at in one transaction."""
 _OFF_LOOP = 64 * 1024
 
 
@@ -68,16 +70,6 @@ class Blobs:
         """Drop all references of a holder that is being deleted. What nobody else refers to goes with a later sweep."""
         await store.let_go(tx, tenant, holder)
 
-    async def sweep(
-        self, tx: Tx, after: Sweep = SWEEP_START, *, older_than: timedelta = timedelta(hours=1), size: int = 500
-    ) -> Sweep:
-        """Remove unreferenced payloads among the next `size` of all, in a transaction of qd_system.
-
-        Give the answer back to go on; fewer than `size` looked at means that the end was reached. A payload that is
-        being put again meanwhile is left alone.
-        """
-        return await store.sweep_page(tx, after, older_than, size)
-
     async def _reopen(self, tenant_key: bytes, tenant: TenantId, key: BlobKey, stored: bytes) -> bytes:
         if len(stored) > _OFF_LOOP:
             return await asyncio.to_thread(rules.reopen, tenant_key, tenant, key, stored)
@@ -95,3 +87,14 @@ class Blobs:
         opened = rules.open_tenant_key(self._deployment_key, tenant, sealed)
         self._keys[tenant] = (opened, now + KEY_LIFETIME)
         return opened
+
+
+async def sweep(
+    tx: Tx, after: Sweep = SWEEP_START, *, older_than: timedelta = timedelta(hours=1), size: int = PAGE
+) -> Sweep:
+    """Remove unreferenced payloads among the next `size` of all, in a transaction of qd_system.
+
+    Give the answer back to go on; fewer than `size` looked at means that the end was reached. A payload that is being
+    put again meanwhile is left alone. Needs no tenant's key: what is removed is not opened.
+    """
+    return await store.sweep_page(tx, after, older_than, size)

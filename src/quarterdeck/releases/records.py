@@ -73,7 +73,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """Everything that a worker needs to execute a run of this release."""
+    """Everything that a worker needs to execute a run of this release.
+
+    `variables` are the prompt's, each declared with `type`, `required`, `default` and `description`: `view.prompt_for`
+    fills them in. `files` names the digest of each file by path, recordings not among them.
+    """
 
     tenant: TenantId
     id: ReleaseId

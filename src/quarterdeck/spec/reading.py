@@ -1,5 +1,6 @@
 """Reads an agent's whole folder: `agent.yaml`, and every file that it names, judged before anything is started."""
 
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -138,6 +139,8 @@ class _Reading:
         if not file.endswith(".py"):
             self.found.append(Finding(place, f"`{file}` is no Python file", "name a file that ends in `.py`"))
             return
+        if file.removesuffix(".py") in sys.stdlib_module_names:
+            self.found.append(Finding(place, f"`{file}` has the name of a module of Python itself", "rename it"))
         content = self._read(file, place)
         if content is not None:
             self.files[file] = content

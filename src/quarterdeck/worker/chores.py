@@ -5,6 +5,8 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from quarterdeck.blobs import service as blobs
+from quarterdeck.blobs.records import SWEEP_START
 from quarterdeck.core import log as logs
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.ids import RunId, WorkerId
@@ -19,6 +21,7 @@ from quarterdeck.runs.admission import Limits
 _log = logs.get(__name__)
 
 CLAIM_WITHIN = timedelta(seconds=30)
+SWEEP_PAGES = 20
 BUSY_RETRY = 0.02
 """Seconds after which a worker looks again when another one was admitting."""
 
@@ -37,6 +40,7 @@ class Chores:
         self._admit = asyncio.Event()
         self._admit.set()
         self._left = False
+        self._swept = SWEEP_START
 
     def admit_soon(self) -> None:
         """Something became admissible."""
@@ -105,7 +109,7 @@ class Chores:
                 self._admit.set()
 
     async def prune_forever(self) -> None:
-        """Delete what has served its time, and make the next months' partitions, about once in ten minutes."""
+        """Delete what has served its time or belongs to nobody, and make partitions, about once in ten minutes."""
         while True:
             await surviving("prune", self._prune_once)
             await asyncio.sleep(600 * random.uniform(0.8, 1.2))
@@ -115,6 +119,16 @@ class Chores:
             await engine.prune(tx)
             await sweep.tidy(tx)
             await partitions.make_partitions(tx)
+        await self._sweep_blobs()
+
+    async def _sweep_blobs(self) -> None:
+        """Go on where the last round stopped, a bounded way: with many payloads the whole way takes several rounds."""
+        for _ in range(SWEEP_PAGES):
+            async with self._db.system.transaction() as tx:
+                self._swept = await blobs.sweep(tx, self._swept)
+            if self._swept.looked_at < blobs.PAGE:
+                self._swept = SWEEP_START
+                return
 
 
 async def surviving(name: str, work: Callable[[], Awaitable[None]]) -> None:

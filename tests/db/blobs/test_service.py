@@ -12,12 +12,15 @@ import pytest
 from quarterdeck.blobs import service as blobs_service
 from quarterdeck.blobs.records import SWEEP_START, BlobKey, BlobMissing, BlobsErased, BlobTooLarge
 from quarterdeck.blobs.rules import LARGEST, new_tenant_key
-from quarterdeck.blobs.service import Blobs
+from quarterdeck.blobs.service import Blobs, sweep
 from quarterdeck.core.ids import TenantId, uuid7
 from quarterdeck.core.seal import SealBroken
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
+from quarterdeck.db.urls import urls_of
+from quarterdeck.db.wakes import Wakes
+from quarterdeck.worker.chores import Chores
 
 NOW = timedelta(0)
 
@@ -56,7 +59,7 @@ class Scene:
         removed, page = 0, SWEEP_START
         while True:
             async with self.database.system.transaction() as tx:
-                page = await self.blobs.sweep(tx, page, older_than=older_than, size=2)
+                page = await sweep(tx, page, older_than=older_than, size=2)
             removed += page.removed
             if page.looked_at < 2:
                 return removed
@@ -148,7 +151,7 @@ async def test_a_put_that_meets_a_sweep_waits_and_stores_anew(scene: Scene):
     key = await scene.put(tenant, b"again", "a")
     await scene.let_go(tenant, "a")
     async with scene.database.system.transaction() as tx:
-        assert (await scene.blobs.sweep(tx, older_than=NOW)).removed == 1
+        assert (await sweep(tx, older_than=NOW)).removed == 1
         putting = asyncio.create_task(scene.put(tenant, b"again", "b"))
         await asyncio.sleep(0.1)
         assert not putting.done()
@@ -216,3 +219,17 @@ async def test_what_is_too_large_is_refused(scene: Scene):
 
 async def count(tx: Tx) -> int:
     return await tx.fetchval("SELECT count(*) FROM qd.blobs")
+
+
+async def test_a_worker_removes_payloads_that_nobody_refers_to(scene: Scene):
+    tenant = await scene.tenant()
+    for at in range(3):
+        await scene.put(tenant, b"%d" % at, "a")
+    await scene.put(tenant, b"kept", "b")
+    await scene.let_go(tenant, "a")
+    async with scene.database.system.transaction() as tx:
+        await tx.execute("UPDATE qd.blobs SET created_at = now() - interval '2 hours'")
+    chores = Chores(scene.database, Wakes(urls_of(scene.settings).listen), scene.settings, lambda: None)
+    await chores._prune_once()
+    async with scene.stored() as rows:
+        assert [row["size"] for row in rows] == [4]

@@ -203,6 +203,10 @@ ADDED = {
         "tools: [{python: prompt.md}]",
         ["agent.yaml:6:18: `prompt.md` is no Python file; name a file that ends in `.py`"],
     ),
+    "a module that would hide one of Python's": (
+        "tools: [{python: json.py}]",
+        ["agent.yaml:6:18: `json.py` has the name of a module of Python itself; rename it"],
+    ),
     "a module that is not there": (
         "tools: [{python: tool.py}]",
         ["agent.yaml:6:18: there is no file `tool.py`; did you mean `tools.py`?"],
@@ -290,7 +294,12 @@ ADDED = {
 
 @pytest.mark.parametrize(("lines", "said"), ADDED.values(), ids=ADDED.keys())
 def test_what_is_wrong_is_said_with_line_and_fix(tmp_path: Path, lines: str, said: list[str]):
-    files = {"tools_dot_py": TOOLS, "docs__a_dot_md": "x", "requirements_dot_lock": f"a==1 --hash=sha256:{'0' * 64}\n"}
+    files = {
+        "tools_dot_py": TOOLS,
+        "json_dot_py": TOOLS,
+        "docs__a_dot_md": "x",
+        "requirements_dot_lock": f"a==1 --hash=sha256:{'0' * 64}\n",
+    }
     assert complaints(write(tmp_path, f"{HEAD}{lines}\n", **files)) == said
 
 
