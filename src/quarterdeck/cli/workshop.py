@@ -61,7 +61,8 @@ class Workshop:
     def _register(self, folder: Path) -> None:
         try:
             draft = build_draft(folder)
-            self._connect(*model_of(draft))
+            provider, recorded = model_of(draft)
+            self._connect(provider, recorded=recorded)
             registered = send(self._client, draft)
         except Exception as fault:
             error = told(fault)
@@ -76,9 +77,10 @@ class Workshop:
         if registered.created or not changes:
             self._say(f"{registered.agent_version} registered{f': {changes}' if changes else ''}")
 
-    def _connect(self, draft: "Draft") -> None:
-        """Make the provider connection that an agent names where there is none: with the key in the environment, else
-        replaying the agent's own recordings.
+    def _connect(self, name: str, *, recorded: bool) -> None:
+        """Make the provider connection that an agent names where there is none.
+
+        With the key in the environment, else replaying the agent's own recordings.
         """
         from quarterdeck.sdk.errors import NotFound
 
