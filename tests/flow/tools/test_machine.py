@@ -37,7 +37,7 @@ async def gone(*pids: int) -> bool:
 async def test_a_host_and_what_it_started_end_with_a_worker_that_is_killed(tmp_path):
     before = marked_processes()
     worker = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.flow.tools.worker_of_a_test", str(tmp_path),
+        sys.executable, "-m", "tests.flow.tools.doomed_worker", str(tmp_path),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert worker.stdout is not None

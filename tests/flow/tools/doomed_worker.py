@@ -29,4 +29,5 @@ async def main() -> None:
         await tools.perform(a_request(CODE.release, "work"))
 
 
-asyncio.run(main())
+if __name__ == "__main__":
+    asyncio.run(main())
