@@ -1,8 +1,7 @@
 """`quarterdeck init`: an agent to begin with, in a folder of its own."""
 
-from importlib.resources import as_file, files
+import re
 from pathlib import Path
-from shutil import copytree, ignore_patterns
 from typing import Annotated
 
 import typer
@@ -10,6 +9,8 @@ import typer
 from quarterdeck.cli.arguments import JsonFlag
 from quarterdeck.cli.screen import Screen
 from quarterdeck.core.errors import Conflict
+from quarterdeck.spec.starter import starter_files
+from quarterdeck.spec.values import NAME
 
 app = typer.Typer(add_completion=False)
 
@@ -24,7 +25,10 @@ class FolderNotEmpty(Conflict):
 
 @app.command(epilog="Example: qd init my-agent && qd dev --agent my-agent")
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there.")] = Path(TEMPLATE),
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where to; made if it is not there. The agent is called like it.")
+    ] = Path(TEMPLATE),
+    owner: Annotated[str, typer.Option(help="The person or team that answers for it.")] = "you@example.com",
     json: JsonFlag = False,
 ) -> None:
     """Write an agent to begin with: an assistant that answers from documents and names its sources.
@@ -36,16 +40,19 @@ def command(
         raise FolderNotEmpty(
             f"There is something in {folder} already; name a folder that is empty.", folder=str(folder)
         )
-    with as_file(files("quarterdeck") / "templates" / TEMPLATE) as template:
-        copytree(template, folder, dirs_exist_ok=True, ignore=ignore_patterns("__pycache__", "*.pyc"))
-    written = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    called = folder.resolve().name
+    name = called if re.fullmatch(NAME, called) else TEMPLATE
+    written = sorted(starter_files(name, owner, TEMPLATE).items())
+    for path, content in written:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_bytes(content)
     screen = Screen(json=json)
     if json:
-        screen.value({"folder": str(folder), "files": written})
+        screen.value({"folder": str(folder), "files": [path for path, _ in written]})
         return
     screen.line(f"{folder}: {len(written)} files, begin with {folder / 'agent.yaml'}")
     screen.line("")
     screen.line("Run everything on this machine, this agent included:")
     screen.line(f"  qd dev --agent {folder}")
     screen.line("Then, in another terminal in this folder:")
-    screen.line(f"  qd run submit {TEMPLATE} 'words'")
+    screen.line(f"  qd run submit {name} 'How many days of leave can I carry over?'")
