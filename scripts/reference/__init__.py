@@ -1,0 +1,1 @@
+"""The reference in `docs/reference`, as far as it can be made from the code: one module a page."""
