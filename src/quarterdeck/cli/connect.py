@@ -14,10 +14,7 @@ DEFAULT_URL = "http://127.0.0.1:7410"
 
 
 class NoDeployment(Misconfigured):
-    """No deployment is known here.
-
-    Set QUARTERDECK_URL and QUARTERDECK_KEY, or run `qd dev` in this folder: its key is then found by itself.
-    """
+    """No deployment is known here: set QUARTERDECK_URL and QUARTERDECK_KEY, or run `qd dev` in this folder."""
 
     code = "cli.no_deployment"
 
