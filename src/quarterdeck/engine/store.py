@@ -61,10 +61,12 @@ async def install(owner: Connection) -> None:
     if not await owner.fetchval(INSTALLED, queue):
         await owner.execute(names.build_install_query(create_schema=False))
     await owner.execute(f"DROP TRIGGER IF EXISTS {settings().trigger} ON {queue}")
-    for role in ("qd_app", "qd_system"):
-        await owner.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO {role}")
-        await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO {role}")
-        await owner.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO {role}")
+    await owner.execute(f"GRANT USAGE ON SCHEMA {SCHEMA} TO qd_system")
+    await owner.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {SCHEMA} TO qd_system")
+    await owner.execute(f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO qd_system")
+    # Deliveries name runs of every tenant, and these tables know no row-level security.
+    await owner.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {SCHEMA} FROM qd_app")
+    await owner.execute(f"REVOKE ALL ON SCHEMA {SCHEMA} FROM qd_app")
 
 
 async def enqueue(tx: Tx, deliveries: Sequence[Delivery]) -> None:

@@ -72,7 +72,7 @@ class RunLog:
 
 async def touch_queue(database: Database) -> None:
     """Ask something of the queue's tables. Raises when they don't answer."""
-    async with database.app.transaction() as tx:
+    async with database.system.transaction() as tx:
         await tx.fetchval(_QUEUE)
 
 

@@ -6,7 +6,9 @@ import asyncpg
 import pytest
 
 from quarterdeck.core.ids import TenantId, uuid7
+from quarterdeck.db import driver
 from quarterdeck.db.pool import Database
+from quarterdeck.engine import store as engine
 from tests.marks import on_every_postgres
 
 OURS, THEIRS = TenantId(uuid7()), TenantId(uuid7())
@@ -145,6 +147,16 @@ async def test_qd_app_can_not_truncate_alter_or_drop_anything(database):
     assert await outcome(database, "CREATE TABLE qd.mine ()") == "refused"
     assert await outcome(database, "SET ROLE qd_system") == "refused"
     assert await outcome(database, "SELECT qd.make_partitions(1)") == "refused"
+
+
+async def test_the_queue_which_names_runs_of_every_tenant_is_closed_to_qd_app(database, owner_url):
+    connection = await driver.connect(owner_url)
+    await engine.install(connection)
+    await connection.close()
+    assert await outcome(database, "SELECT * FROM qd_engine.pgqueuer") == "refused"
+    assert await outcome(database, "SELECT * FROM qd_engine.pgqueuer_log") == "refused"
+    async with database.system.transaction() as tx:
+        assert await tx.fetchval("SELECT count(*) FROM qd_engine.pgqueuer") == 0
 
 
 @on_every_postgres
