@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable, Mapping
 
 from scripts.findings import ROOT
-from scripts.reference import errors, events, http, settings
+from scripts.reference import cli, errors, events, http, settings
 
 FOLDER = ROOT / "docs" / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
+    "cli.md": cli.written,
     "errors.md": errors.written,
     "events.md": events.written,
     "http.md": http.written,

@@ -83,6 +83,7 @@ class Run(Record, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     parked_at: datetime | None = None
     attempt: int = 0
+    worker_id: str | None = None
     last_seq: int = 0
     duration_ms: int = 0
     queued_ms: int = 0
@@ -213,6 +214,7 @@ class Trace(Record, frozen=True, kw_only=True):
     conversation: list[dict[str, Json]] = []
     effects: list[dict[str, Json]] = []
     cost: list[dict[str, Json]] = []
+    trace_id: str = ""
 
 
 class OpenRun(Record, frozen=True, kw_only=True):
