@@ -23,8 +23,8 @@ PIXEL = base64.b64decode(
 )
 
 
-def build(effects: Path | None = None, delay: float = 0.0) -> MCPServer[Any]:
-    """The server with its tools. `record` writes `key<TAB>what` to `effects`, which is what a count of effects reads."""
+def build(effects: Path | None = None, delay: float = 0.0) -> MCPServer[Any]:  # noqa: C901  # a list of tools
+    """The server with its tools. `record` writes `key<TAB>what` to `effects`, which is what a count of them reads."""
     server: MCPServer[Any] = MCPServer("fake", log_level="ERROR")
 
     @server.tool(structured_output=False)

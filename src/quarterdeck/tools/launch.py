@@ -70,7 +70,8 @@ class HostProcess:
         stay_undumpable()
         self._on_exit = on_exit
         self._warden = warden
-        self.token = token(12)
+        # Names the worker too, so that whoever looks at a machine sees whose hosts are whose.
+        self.token = f"{os.getpid()}-{token(12)}"
         self.scratch = Path(tempfile.mkdtemp(prefix="quarterdeck-host-"))
         self.started_at = time.time()
         self.isolation: tuple[str, ...] = ()

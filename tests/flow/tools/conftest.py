@@ -10,13 +10,14 @@ import structlog.testing
 from quarterdeck.tools.host.processes import MARK
 
 
-def marked_processes() -> set[int]:
-    """Every process on this machine that a tool host has started, or that is one."""
+def marked_processes(worker: int | None = None) -> set[int]:
+    """Every host of a worker (by default this very process), and all that they have started."""
+    mark = f"{MARK}={worker or os.getpid()}-".encode()
     found = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
-                if f"{MARK}=".encode() in (folder / "environ").read_bytes():
+                if mark in (folder / "environ").read_bytes():
                     found.add(int(folder.name))
             except OSError:
                 continue

@@ -1,6 +1,7 @@
 """A process that starts a tool host, says where it is, and waits to be killed."""
 
 import asyncio
+import json
 import sys
 from pathlib import Path
 
@@ -10,9 +11,10 @@ CODE = Code('''
     import os, subprocess, time
 
     @tool(effect="read")
-    def settle() -> dict:
+    def settle(context: Context) -> list:
         """Start something that wants to stay."""
-        return {"host": os.getpid(), "child": subprocess.Popen(["sleep", "3600"], start_new_session=True).pid}
+        child = subprocess.Popen(["sleep", "3600"], start_new_session=True)
+        return [os.getpid(), child.pid, str(context.scratch)]
 
     @tool(effect="write", timeout=3600)
     def work() -> str:
@@ -25,7 +27,7 @@ CODE = Code('''
 async def main() -> None:
     async with tools_for(Path(sys.argv[1]), CODE) as tools:
         outcome = await tools.perform(a_request(CODE.release, "settle"))
-        print(outcome.structured["host"], outcome.structured["child"], flush=True)
+        print(*json.loads(outcome.content[0].text), flush=True)
         await tools.perform(a_request(CODE.release, "work"))
 
 

@@ -35,28 +35,26 @@ async def gone(*pids: int) -> bool:
 
 
 async def test_a_host_and_what_it_started_end_with_a_worker_that_is_killed(tmp_path):
-    before = marked_processes()
     worker = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.flow.tools.doomed_worker", str(tmp_path),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert worker.stdout is not None
-    host, child = map(int, (await worker.stdout.readline()).split())
+    told = (await worker.stdout.readline()).decode().split()
+    (host, child), scratch = map(int, told[:2]), told[2]
     assert resident(host)
     assert resident(child)
     await asyncio.sleep(0.3)
     worker.send_signal(signal.SIGKILL)
     await worker.wait()
     assert await gone(host, child)
-    assert marked_processes() <= before
-    assert await gone_folder()
+    assert not marked_processes(worker.pid)
+    assert await without(scratch)
 
 
-async def gone_folder() -> bool:
-    """No scratch folder of a host that has ended is left."""
-    for _ in range(40):
-        left = [path for path in os.listdir("/tmp") if path.startswith("quarterdeck-host-")]
-        if not left:
+async def without(folder: str) -> bool:
+    for _ in range(100):
+        if not os.path.exists(folder):  # noqa: ASYNC240  # quick
             return True
         await asyncio.sleep(0.05)
     return False
