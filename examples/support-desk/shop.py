@@ -9,7 +9,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -162,7 +162,11 @@ def _require(order: Order, amount: int) -> None:
 
 def _folder(home: Path) -> Path:
     """A folder that is ours alone: whoever could put one of that name there before us is not trusted with money."""
-    folder = home / f"quarterdeck-support-desk-{os.getuid()}"
+    shared = home / "quarterdeck-support-desk"
+    with suppress(FileExistsError):
+        shared.mkdir()
+        shared.chmod(0o1777)  # tool hosts of other releases run as other users
+    folder = shared / str(os.getuid())
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:

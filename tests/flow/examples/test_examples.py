@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,16 @@ class Stage:
             assert run["status"] == "succeeded", (conversation.id, run["why"], run["result"])
             ended.append(run)
         return ended
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_behind():
+    """The support desk keeps its ledger outside the tool host."""
+    ledgers = Path("/var/tmp/quarterdeck-support-desk")
+    before = set(ledgers.glob("*"))
+    yield
+    for folder in set(ledgers.glob("*")) - before:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture

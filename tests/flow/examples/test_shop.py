@@ -62,7 +62,7 @@ def test_customers_and_tenants_do_not_see_each_other(shop: ModuleType, tmp_path:
 
 def test_a_folder_that_somebody_else_prepared_is_not_trusted(shop: ModuleType, tmp_path: Path):
     desk = shop.Shop("acme", "ann", tmp_path)
-    [folder] = tmp_path.iterdir()
+    [folder] = (tmp_path / "quarterdeck-support-desk").iterdir()
     folder.chmod(0o777)
     with pytest.raises(shop.Refused, match="belongs to somebody else"):
         shop.Shop("acme", "ann", tmp_path)
