@@ -7,11 +7,11 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 MARK = "QUARTERDECK_HOST"
 """Every process that a host starts carries the host's token in this variable."""
-_ROUNDS = 20
+_ROUNDS, _BETWEEN = 100, 0.02
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -28,20 +28,21 @@ def end_all(pid: int, token: str) -> int:
     """
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGSTOP)
+    killed = _kill_until_none(lambda: descendants(pid))
+    end_group(pid)
+    return len(killed | _kill_until_none(lambda: marked(token)))
+
+
+def _kill_until_none(find: Callable[[], set[int]]) -> set[int]:
+    """Again and again, because what is killed may have forked just before, and takes a moment to be gone."""
     killed: set[int] = set()
     for _ in range(_ROUNDS):
-        found = _kill(descendants(pid))
-        killed |= found
+        found = _kill(find())
         if not found:
             break
-    end_group(pid)
-    for _ in range(_ROUNDS):
-        found = _kill(marked(token))
         killed |= found
-        if not found:
-            break
-        time.sleep(0.005)
-    return len(killed)
+        time.sleep(_BETWEEN)
+    return killed
 
 
 def descendants(pid: int) -> set[int]:
