@@ -117,8 +117,8 @@ FAULTY = Code('''
 
     @tool(effect="read", timeout=30)
     def multiply_slowly() -> str:
-        """A few children, each of them small."""
-        for _ in range(12):
+        """Many children, each of them small."""
+        for _ in range(60):
             if os.fork() == 0:
                 time.sleep(3600)
                 os._exit(0)
