@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.fakes.provider import Fails, Hangs, Says
-from tests.flow.stage import PIN, Stage, Tenant, until
+from tests.flow.stage import PIN, Json, Stage, Tenant, until
 
 LOOK_TWICE = ({"call": "look", "arguments": {"what": "round {n}"}, "times": 2}, {"text": "done"})
 
@@ -111,7 +111,7 @@ def test_a_run_that_asks_a_silent_model_is_cancelled_while_it_waits(stage: Stage
     assert until(lambda: all(one.left for one in asked), "the model's provider is left alone", 5)
 
 
-def by_wire(tenant: Tenant, **more: object) -> None:
+def by_wire(tenant: Tenant, **more: Json) -> None:
     """An agent whose model is asked over a real wire."""
     provider = f"wire-{tenant.slug}"
     url = f"{tenant.stage.outside.provider.url}/v1"

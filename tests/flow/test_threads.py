@@ -1,4 +1,4 @@
-"""Conversations: a message that comes while an earlier one is still being answered is refused, queued, or interrupts."""
+"""Conversations: a message that comes while an earlier one is being answered is refused, waits, or interrupts."""
 
 import pytest
 
