@@ -9,7 +9,6 @@ import collections
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -24,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.stage import Stage, percentile, save, staged
+from bench.stage import Stage, free_port, percentile, save, staged
 
 ENDED = {"succeeded", "failed", "stopped", "cancelled"}
 SCRIPT = {
@@ -189,7 +188,7 @@ class Chaos:
 def run(runs: int = 500, faults: int = 100, workers: int = 3, lease: float = 3.0, seed: int = 1) -> bool:
     """The whole bench. True when every promise held."""
     console, dice = Console(), random.Random(seed)
-    port = _free_port()
+    port = free_port()
     with staged(
         workers, lease=lease, drain_grace=2.0, allowed_targets=f"127.0.0.1:{port}", log_level="warning"
     ) as stage:
@@ -304,12 +303,6 @@ def _effects_server(port: int, effects: Path) -> subprocess.Popen[bytes]:
         else:
             return server
     raise TimeoutError("the effects server did not start")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def main(arguments: list[str], *, quick: bool = False) -> bool:

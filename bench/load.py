@@ -88,13 +88,11 @@ async def _outcome(stage: Stage, began: datetime, accepted: int) -> list[float]:
     """Added milliseconds of each run, once all have ended."""
     connection = await driver.connect(stage.fleet.urls.system)
     try:
-        until = time.monotonic() + 120
-        while time.monotonic() < until:
+        until, ended = time.monotonic() + 120, []
+        while len(ended) < accepted and time.monotonic() < until:
+            await asyncio.sleep(0.5)
             rows = await connection.fetch(ENDED, "chat", began)
             ended = [row for row in rows if row["status"] == "succeeded"]
-            if len(ended) >= accepted:
-                break
-            await asyncio.sleep(0.5)
         assert len(ended) == accepted, f"{accepted - len(ended)} of {accepted} runs did not succeed"
         return [float(row["ms"]) - LATENCY_MS for row in ended]
     finally:

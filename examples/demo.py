@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -23,7 +24,6 @@ import quarterdeck
 from quarterdeck.cli.agent import build_draft, send
 from quarterdeck.cli.fleet import Fleet
 from quarterdeck.core import log
-from quarterdeck.core.json import decode_object
 from quarterdeck.core.settings import Settings
 from quarterdeck.providers.records import Kind
 from quarterdeck.providers.service import wanted_from
@@ -65,13 +65,38 @@ class Scene:
         return [run for _, run in self.runs.values() if run.status not in ENDED]
 
 
-def conversations(folder: Path) -> Iterator[tuple[str, list[str]]]:
-    """The recorded conversations of an agent: their ids and what the user says in them, turn by turn."""
-    for cassette in sorted((folder / "cassettes").glob("*.json")):
-        for one in decode_object(cassette.read_bytes())["conversations"]:
-            said = [part["user"] for call in one["calls"] for part in call.get("asked", ()) if "user" in part]
-            if said and isinstance(said[0], str):
-                yield one["id"], said[:1]
+class Asked(msgspec.Struct):
+    """What a recorded question adds to the conversation: only the user's words are of interest here."""
+
+    user: str | None = None
+
+
+class Exchange(msgspec.Struct):
+    """One recorded question and answer."""
+
+    asked: list[Asked] = []
+
+
+class Conversation(msgspec.Struct):
+    """One recorded conversation."""
+
+    id: str
+    calls: list[Exchange]
+
+
+class Cassette(msgspec.Struct):
+    """A file of recorded conversations."""
+
+    conversations: list[Conversation]
+
+
+def conversations(folder: Path) -> Iterator[tuple[str, str]]:
+    """The recorded conversations of an agent: their ids and the user's first words in them."""
+    for file in sorted((folder / "cassettes").glob("*.json")):
+        for one in msgspec.json.decode(file.read_bytes(), type=Cassette).conversations:
+            said = [part.user for call in one.calls for part in call.asked if part.user]
+            if said:
+                yield one.id, said[0]
 
 
 def set_the_stage(scene: Scene) -> None:
@@ -86,13 +111,14 @@ def set_the_stage(scene: Scene) -> None:
             admin.tenants.create(slug)
         acting = admin.acting(tenant=slug)
         key = acting.keys.create("demo", roles=["owner"], may_assert_user=True, expires_in_s=24 * 3600)
+        assert key.secret is not None  # shown in this one answer
         scene.keys[slug] = key.secret
         scene.clients[slug] = Quarterdeck(fleet.url, key.secret)
     for folder in AGENTS:
         draft = build_draft(folder)
         for slug in TENANTS:
-            registered = send(admin.acting(tenant=slug), draft)
-        scene.say(f"registered {registered.agent_version} for {' and '.join(TENANTS)}")
+            send(admin.acting(tenant=slug), draft)
+        scene.say(f"registered {draft.manifest['agent']}@{draft.id[:12]} for {' and '.join(TENANTS)}")
 
 
 def _connect_providers(admin: Quarterdeck) -> None:
@@ -116,7 +142,7 @@ def submit_everything(scene: Scene) -> None:
             tenant = TENANTS[number % len(TENANTS)]
             run = scene.clients[tenant].runs.submit(
                 agent,
-                said[0],
+                said,
                 user_id=f"{users[number % len(users)]}@{tenant}.example",
                 tags={"quarterdeck.conversation": conversation},
             )
