@@ -43,11 +43,11 @@ _slugs = count(1)
 
 
 def until(look: Callable[[], T | None], what: str, within: float = 30.0, every: float = 0.03) -> T:
-    """The first answer of `look` that is neither None nor False. Fails, naming `what`, when there is none in time."""
+    """The first true answer of `look`. Fails, naming `what`, when there is none in time."""
     deadline = time.monotonic() + within
     while True:
         found = look()
-        if found is not None and found is not False:
+        if found:
             return found
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {within:g} s")
