@@ -59,7 +59,7 @@ class Dojo:
     def judge(
         self, run: str, conversation: str, trace: Sequence[Mapping[str, Any]], text: str | None
     ) -> dict[str, Any]:
-        """AgentDojo's verdicts on a run that has ended: `now` by its checks, `then` by those of the recording's time."""
+        """Its verdicts on a run that has ended: `now` by its checks, `then` by those of the recording's time."""
         return self._asked("/judge", {"run": run, "conversation": conversation, "trace": trace, "text": text})
 
     def judge_alone(self, conversation: str) -> dict[str, bool]:

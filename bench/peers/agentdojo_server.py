@@ -171,7 +171,7 @@ class Dojo:
         )
 
     async def judge(self, request: Request) -> JSONResponse:
-        """The verdicts on a run that has ended, by today's checks and by those of then; its world is gone afterwards."""
+        """The verdicts on a run that has ended, by the checks of now and then; its world is gone afterwards."""
         asked = await request.json()
         world = self.world(asked["run"], asked["conversation"])
         trace = [FunctionCall(function=one["tool"], args=coerced(one["arguments"])) for one in asked["trace"]]
