@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
@@ -68,6 +68,14 @@ def a_release(
         registered_by="a test",
         registered_at=datetime.now(UTC),
     )
+
+
+@dataclass
+class Bundle:
+    """A release with its files."""
+
+    release: Release
+    files: Mapping[str, bytes]
 
 
 class Code:
@@ -135,7 +143,7 @@ class Kept(dict[str, bytes]):
 
 @asynccontextmanager
 async def tools_for(
-    folder: Path, *codes: Code, kept: Kept | None = None, outbound: Outbound | None = None, **settings: Any
+    folder: Path, *codes: Code | Bundle, kept: Kept | None = None, outbound: Outbound | None = None, **settings: Any
 ) -> AsyncGenerator[Any]:
     """The tools of some releases, all ended afterwards."""
     by_release = {code.release.id: code.files for code in codes}

@@ -14,7 +14,7 @@ from quarterdeck.tools.extract import extractor
 from quarterdeck.tools.records import Answered, Unknown
 from tests.fakes.mcp_server import PIXEL
 from tests.flow.tools.test_host import failed, text
-from tests.toolbox import Kept, a_grant, a_release, a_request, tools_for
+from tests.toolbox import Bundle, Kept, a_grant, a_release, a_request, tools_for
 
 ROOT = Path(__file__).parents[3]
 FAKE = ToolServer("near", "stdio", command=(sys.executable, str(ROOT / "tests/fakes/mcp_server.py")))
@@ -182,3 +182,20 @@ async def test_a_command_has_the_releases_environment_and_none_of_the_workers(tm
         found = text(await tools.perform(a_request(acting(server), "act")))
         assert "REGION" in found
         assert "SECRET" not in found
+
+
+async def test_a_command_runs_in_the_releases_folder_and_may_write_to_its_scratch_only(tmp_path):
+    acting_there = """
+import os
+open(os.path.join(os.environ["HOME"], "note"), "w").write("x")
+try: open("note", "w"); told = "wrote"
+except OSError as fault: told = fault.strerror
+say(id=id, result={"content": [{"type": "text", "text": open("words.txt").read() + told}]})
+""".strip().replace("\n", "\n        ")
+    source = HANDSHAKE.replace("CALL", acting_there).encode()
+    files = {"server.py": source, "words.txt": b"from the release, "}
+    server = ToolServer("near", "stdio", command=(sys.executable, "server.py"))
+    release = a_release(a_grant("act", server="near"), servers=(server,), files=files)
+    async with tools_for(tmp_path, Bundle(release, files)) as tools:
+        told = text(await tools.perform(a_request(release, "act")))
+        assert told in {"from the release, Permission denied", "from the release, Read-only file system"}

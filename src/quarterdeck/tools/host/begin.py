@@ -40,6 +40,8 @@ def main() -> None:
         )
         if plan["command"]:
             _say({"quarterdeck": "confined", "in_force": in_force})
+            # Only here: what was mounted before has other folders under the same names.
+            os.chdir(plan["folder"])
             _become_command(plan["command"])
         if stay_undumpable():
             in_force.append("undumpable")
