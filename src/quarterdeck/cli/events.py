@@ -111,6 +111,11 @@ class Teller:
         """The run waits."""
         return Line("‖", f"{text(facts, 'status').replace('_', ' ')}: {text(facts, 'why')}", "yellow")
 
+    def released(self, facts: Mapping[str, Json]) -> Line:
+        """A worker let go of the run."""
+        known = {"lease": "its worker is dead; another takes over", "drain": "its worker leaves; another goes on"}
+        return Line("↺", known.get(text(facts, "why"), "its worker gave it back"), "yellow")
+
     def why(self, facts: Mapping[str, Json]) -> Line:
         """Whatever is told by its reason."""
         by = text(facts, "by")
@@ -149,7 +154,7 @@ _LINES: Mapping[str, Callable[[Teller, Mapping[str, Json]], Line | None]] = {
     "tool.unknown": Teller.unknown,
     "tool.resolved": Teller.resolved,
     "run.parked": Teller.parked,
-    "run.released": Teller.why,
+    "run.released": Teller.released,
     "run.resumed": Teller.why,
     "run.retried": Teller.why,
     "run.cancel_requested": Teller.cancelled,

@@ -24,6 +24,8 @@ WORDS = [{"type": "text", "text": "It is on\nits way."}]
     [
         (of("run.admitted", release="3f9c2a71b0de4f"), "· submitted · release 3f9c2a71b0de"),
         (of("run.claimed", attempt=2), "↻ taken over by another worker (attempt 2)"),
+        (of("run.released", why="lease"), "↺ its worker is dead; another takes over"),
+        (of("run.released", why="drain"), "↺ its worker leaves; another goes on"),
         (
             of("model.answered", content=WORDS, usage={"input": 81, "output": 4}, cost=1200, ms=340),
             "● It is on its way.  [81 in, 4 out · 340 ms · $0.0012]",
