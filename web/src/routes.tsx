@@ -22,15 +22,21 @@ interface Context {
 const root = createRootRouteWithContext<Context>()({
   component: Outlet,
   notFoundComponent: NoPage,
-  validateSearch: (search: Record<string, unknown>): { tenant?: string } =>
-    typeof search.tenant === "string" ? { tenant: search.tenant } : {},
+  validateSearch: (search: Record<string, unknown>): { tenant?: string | undefined } => ({
+    tenant: text(search.tenant),
+  }),
   search: { middlewares: [retainSearchParams(["tenant"])] },
 });
+
+// What is left out of a validated search would come through as it was sent: each name is said, if only as undefined.
+interface SignInSearch {
+  next?: string | undefined;
+}
 
 const signIn = createRoute({
   getParentRoute: () => root,
   path: "/sign-in",
-  validateSearch: (search: Record<string, unknown>): { next?: string } => ownPath(search.next),
+  validateSearch: (search: Record<string, unknown>): SignInSearch => ({ next: ownPath(search.next) }),
   component: lazyRouteComponent(() => import("./features/sessions/SignIn")),
 });
 
@@ -40,7 +46,7 @@ const inside = createRoute({
   id: "inside",
   beforeLoad: async ({ context, location, search }) => {
     const session = await context.cache.query({ ...sessionQuery, staleTime: "static" });
-    if (session === null) throw redirect({ to: "/sign-in", search: ownPath(location.href) });
+    if (session === null) throw redirect({ to: "/sign-in", search: { next: ownPath(location.href) } });
     actIn(session.admin ? (search.tenant ?? null) : null);
     return { session };
   },
@@ -61,24 +67,36 @@ const loadRuns = (): Promise<typeof import("./features/runs/RunsPage")> => impor
 const loadRun = (): Promise<typeof import("./features/run/RunPage")> => import("./features/run/RunPage");
 
 export interface RunsSearch {
-  status?: string;
-  agent?: string;
-  cause?: string;
-  user?: string;
-  release?: string;
-  thread?: string;
-  q?: string;
-  range?: string;
+  status?: string | undefined;
+  agent?: string | undefined;
+  cause?: string | undefined;
+  user?: string | undefined;
+  release?: string | undefined;
+  thread?: string | undefined;
+  q?: string | undefined;
+  range?: string | undefined;
   /** `cause`: runs under what they have in common. */
-  group?: "cause";
+  group?: "cause" | undefined;
 }
+
+const NO_RUNS_SEARCH: RunsSearch = {
+  status: undefined,
+  agent: undefined,
+  cause: undefined,
+  user: undefined,
+  release: undefined,
+  thread: undefined,
+  q: undefined,
+  range: undefined,
+};
 
 const runs = createRoute({
   getParentRoute: () => inside,
   path: "/runs",
   validateSearch: (search: Record<string, unknown>): RunsSearch => ({
+    ...NO_RUNS_SEARCH,
     ...searchOf(filtersOf(search)),
-    ...(search.group === "cause" ? { group: "cause" as const } : {}),
+    group: search.group === "cause" ? "cause" : undefined,
   }),
   loaderDeps: ({ search }) => filtersOf({ ...search }),
   loader: ({ context, deps }) => early(context.cache.infiniteQuery(runsQuery(deps))),
@@ -89,17 +107,17 @@ export const TABS = ["waterfall", "conversation", "effects", "cost", "raw"] as c
 export type Tab = (typeof TABS)[number];
 
 export interface RunSearch {
-  tab?: Tab;
+  tab?: Tab | undefined;
   /** Id of the span that is selected. */
-  span?: string;
+  span?: string | undefined;
 }
 
 const run = createRoute({
   getParentRoute: () => inside,
   path: "/runs/$run",
   validateSearch: (search: Record<string, unknown>): RunSearch => ({
-    ...(TABS.includes(search.tab as Tab) ? { tab: search.tab as Tab } : {}),
-    ...(typeof search.span === "string" ? { span: search.span } : {}),
+    tab: TABS.includes(search.tab as Tab) ? (search.tab as Tab) : undefined,
+    span: text(search.span),
   }),
   loader: ({ context, params }) => early(context.cache.query(traceQuery(params.run))),
   component: lazyRouteComponent(loadRun),
@@ -125,8 +143,12 @@ function early(question: Promise<unknown>): void {
 }
 
 /** A path of this console, to go on to after signing in; anything else, such as another site's address, is dropped. */
-function ownPath(next: unknown): { next?: string } {
-  return typeof next === "string" && /^\/(?![/\\])/.test(next) && next !== "/" ? { next } : {};
+function ownPath(next: unknown): string | undefined {
+  return typeof next === "string" && /^\/(?![/\\])/.test(next) && next !== "/" ? next : undefined;
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
 }
 
 /** Search as people write it: `?status=failed&tab=cost`, no JSON. */

@@ -1,12 +1,12 @@
 /** What can be pressed here and now, read from the bindings themselves. */
-import { Modal } from "@mantine/core";
+import { Dialog } from "../ui/Dialog";
 import { Key } from "../ui/Empty";
 import style from "./Help.module.css";
 import { type Binding, useListing } from "./keys";
 
 export default function Help({ close }: { readonly close: () => void }) {
   return (
-    <Modal opened onClose={close} title="Keyboard" size={640} closeButtonProps={{ "aria-label": "Close" }}>
+    <Dialog close={close} title="Keyboard" size={640}>
       <div className={style.groups}>
         {grouped(useListing()).map(([name, lines]) => (
           <section key={name}>
@@ -26,7 +26,7 @@ export default function Help({ close }: { readonly close: () => void }) {
           </section>
         ))}
       </div>
-    </Modal>
+    </Dialog>
   );
 }
 

@@ -48,53 +48,56 @@ export default function Palette({ places, close }: { readonly places: readonly P
   };
 
   return (
-    <Modal opened onClose={close} withCloseButton={false} padding={0} size={580} aria-label="Find anything">
-      <div className={style.box}>
-        <Icon name="search" size={15} className={style.lens} />
-        <input
-          className={style.field}
-          placeholder="Find a run, an agent, a page, or paste a run id"
-          aria-label="Find"
-          role="combobox"
-          aria-expanded
-          aria-controls={list}
-          aria-activedescendant={entries[chosen] && `${list}-${entries[chosen].id}`}
-          data-autofocus
-          value={words}
-          onChange={(event) => {
-            setWords(event.currentTarget.value);
-            setAt(0);
-          }}
-          onKeyDown={onKeyDown}
-        />
-      </div>
-      <div id={list} role="listbox" aria-label="Found" className={style.list}>
-        {entries.map((entry, index) => (
-          <div key={entry.id} role="presentation">
-            {entries[index - 1]?.group !== entry.group && (
-              <div className={style.group} aria-hidden>
-                {entry.group}
+    <Modal.Root opened onClose={close} padding={0} size={580}>
+      <Modal.Overlay backgroundOpacity={0.32} />
+      <Modal.Content aria-label="Find anything">
+        <div className={style.box}>
+          <Icon name="search" size={15} className={style.lens} />
+          <input
+            className={style.field}
+            placeholder="Find a run, an agent, a page, or paste a run id"
+            aria-label="Find"
+            role="combobox"
+            aria-expanded
+            aria-controls={list}
+            aria-activedescendant={entries[chosen] && `${list}-${entries[chosen].id}`}
+            data-autofocus
+            value={words}
+            onChange={(event) => {
+              setWords(event.currentTarget.value);
+              setAt(0);
+            }}
+            onKeyDown={onKeyDown}
+          />
+        </div>
+        <div id={list} role="listbox" aria-label="Found" className={style.list}>
+          {entries.map((entry, index) => (
+            <div key={entry.id} role="presentation">
+              {entries[index - 1]?.group !== entry.group && (
+                <div className={style.group} aria-hidden>
+                  {entry.group}
+                </div>
+              )}
+              <div
+                id={`${list}-${entry.id}`}
+                role="option"
+                aria-selected={index === chosen}
+                className={style.entry}
+                onMouseMove={() => setAt(index)}
+                onClick={() => go(entry)}
+              >
+                <Icon name={entry.icon} />
+                <span className={style.words}>
+                  <Plain text={entry.words} />
+                </span>
+                <span className={style.beside}>{entry.beside}</span>
               </div>
-            )}
-            <div
-              id={`${list}-${entry.id}`}
-              role="option"
-              aria-selected={index === chosen}
-              className={style.entry}
-              onMouseMove={() => setAt(index)}
-              onClick={() => go(entry)}
-            >
-              <Icon name={entry.icon} />
-              <span className={style.words}>
-                <Plain text={entry.words} />
-              </span>
-              <span className={style.beside}>{entry.beside}</span>
             </div>
-          </div>
-        ))}
-        {entries.length === 0 && <p className={style.none}>Nothing is called that.</p>}
-      </div>
-    </Modal>
+          ))}
+          {entries.length === 0 && <p className={style.none}>Nothing is called that.</p>}
+        </div>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 

@@ -5,6 +5,7 @@ import { lazy, Suspense, useState } from "react";
 import type { Role, Session } from "../api/shapes";
 import { may } from "../features/sessions/rules";
 import { Icon, type IconName } from "../ui/Icon";
+import { Chip } from "../ui/marks";
 import { Key } from "../ui/Empty";
 import { Account } from "./Account";
 import { type Binding, useKeys } from "./keys";
@@ -33,13 +34,24 @@ export function placesOf(session: Session): readonly Place[] {
   return PLACES.filter((place) => place.roles === undefined || may(session, ...place.roles));
 }
 
+/** Which deployment this is, as the server wrote it into the page. Only production calls for attention. */
+function Environment() {
+  const name = document.querySelector<HTMLMetaElement>("meta[name=environment]")?.content ?? "";
+  if (name === "") return null;
+  return (
+    <span className={style.environment}>
+      <Chip tone={name === "production" ? "stop" : "quiet"}>{name}</Chip>
+    </span>
+  );
+}
+
 type Open = "palette" | "help" | null;
 
 export function Shell({ session }: { readonly session: Session }) {
   const [open, setOpen] = useState<Open>(null);
   const navigate = useNavigate();
   const places = placesOf(session);
-  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const { colorScheme, setColorScheme } = useMantineColorScheme({ keepTransitions: true });
   const dark = colorScheme === "dark" || (colorScheme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
   const turn = (): void => setColorScheme(dark ? "light" : "dark");
 
@@ -61,11 +73,14 @@ export function Shell({ session }: { readonly session: Session }) {
         Skip to the content
       </a>
       <header className={style.header}>
-        <Link to="/runs" className={style.brand} aria-label="Quarterdeck, to the runs">
-          <Icon name="brand" size={18} />
-          <span className={style.brandWord}>Quarterdeck</span>
-        </Link>
-        <button className={style.find} onClick={() => setOpen("palette")} aria-label="Find anything">
+        <div className={style.home}>
+          <Link to="/runs" className={style.brand} aria-label="Quarterdeck, to the runs">
+            <Icon name="brand" size={18} />
+            <span className={style.brandWord}>Quarterdeck</span>
+          </Link>
+          <Environment />
+        </div>
+        <button className={style.find} onClick={() => setOpen("palette")}>
           <Icon name="search" />
           <span className={style.findWord}>Find a run, an agent, a page</span>
           <Key>⌘K</Key>

@@ -5,6 +5,7 @@ import {
   createTheme,
   Menu,
   Modal,
+  ModalRoot,
   PasswordInput,
   Select,
   Textarea,
@@ -16,6 +17,15 @@ import style from "./theme.module.css";
 const field = {
   size: "xs",
   classNames: { input: style.input ?? "", label: style.label ?? "", description: style.hint ?? "" },
+} as const;
+
+// Locking the page's scroll writes an inline style sheet, which our policy forbids; the page itself never scrolls.
+const dialog = {
+  lockScroll: false,
+  centered: false,
+  yOffset: "12vh",
+  transitionProps: { duration: 90, transition: "fade" },
+  classNames: { content: style.dialog ?? "", title: style.dialogTitle ?? "" },
 } as const;
 
 export const theme = createTheme({
@@ -42,16 +52,7 @@ export const theme = createTheme({
         classNames: { dropdown: style.dropdown ?? "", item: style.item ?? "" },
       },
     }),
-    // Locking the page's scroll writes an inline style sheet, which our policy forbids; the page itself never scrolls.
-    Modal: Modal.extend({
-      defaultProps: {
-        lockScroll: false,
-        centered: false,
-        yOffset: "12vh",
-        transitionProps: { duration: 90, transition: "fade" },
-        overlayProps: { backgroundOpacity: 0.32 },
-        classNames: { content: style.dialog ?? "", header: style.dialogHead ?? "", title: style.dialogTitle ?? "" },
-      },
-    }),
+    Modal: Modal.extend({ defaultProps: dialog }),
+    ModalRoot: ModalRoot.extend({ defaultProps: dialog }),
   },
 });

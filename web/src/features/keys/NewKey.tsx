@@ -1,11 +1,12 @@
 /** Makes a key and shows its secret, once. */
-import { Button, Modal, Select, TextInput } from "@mantine/core";
+import { Button, Select, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type SyntheticEvent, useState } from "react";
 import { ask } from "../../api/client";
 import { keysQuery } from "../../api/queries";
 import type { IssuedKey, Role } from "../../api/shapes";
 import { Command } from "../../ui/Empty";
+import { Dialog } from "../../ui/Dialog";
 import { Fault } from "../../ui/Fault";
 import style from "./Keys.module.css";
 
@@ -55,14 +56,7 @@ export default function NewKey({ close }: { readonly close: () => void }) {
 
   if (secret !== null) {
     return (
-      <Modal
-        opened
-        onClose={close}
-        title="Copy the key now"
-        size={520}
-        closeOnClickOutside={false}
-        closeButtonProps={{ "aria-label": "Close" }}
-      >
+      <Dialog close={close} title="Copy the key now" size={520} closeBeside={false}>
         <div className={style.form}>
           <p>It is shown this once and kept nowhere: whoever holds it is {name}.</p>
           <Command text={secret} />
@@ -72,11 +66,11 @@ export default function NewKey({ close }: { readonly close: () => void }) {
             </Button>
           </div>
         </div>
-      </Modal>
+      </Dialog>
     );
   }
   return (
-    <Modal opened onClose={close} title="New key" size={460} closeButtonProps={{ "aria-label": "Close" }}>
+    <Dialog close={close} title="New key" size={460}>
       <form className={style.form} onSubmit={submit}>
         <TextInput
           label="Name"
@@ -124,6 +118,6 @@ export default function NewKey({ close }: { readonly close: () => void }) {
           </Button>
         </div>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

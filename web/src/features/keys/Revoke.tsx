@@ -1,9 +1,10 @@
 /** Ends a key for good, and says so before. */
-import { Button, Modal } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { ask } from "../../api/client";
 import { keysQuery } from "../../api/queries";
 import type { ApiKey } from "../../api/shapes";
+import { Dialog } from "../../ui/Dialog";
 import { Fault } from "../../ui/Fault";
 import style from "./Keys.module.css";
 
@@ -17,13 +18,7 @@ export default function Revoke({ issued, close }: { readonly issued: ApiKey; rea
     },
   });
   return (
-    <Modal
-      opened
-      onClose={close}
-      title={`Revoke ${issued.name}?`}
-      size={420}
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Dialog close={close} title={`Revoke ${issued.name}?`} size={420}>
       <div className={style.form}>
         <p>
           Requests with it are refused within seconds, and its sessions end. Runs that it submitted go on. This can't be
@@ -39,6 +34,6 @@ export default function Revoke({ issued, close }: { readonly issued: ApiKey; rea
           </Button>
         </div>
       </div>
-    </Modal>
+    </Dialog>
   );
 }

@@ -1,9 +1,10 @@
 /** Asks before a run is cancelled or sent back, and says what that means for what it has done. */
-import { Button, Modal, TextInput } from "@mantine/core";
+import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type SyntheticEvent, useState } from "react";
 import { ask } from "../../api/client";
 import type { Run } from "../../api/shapes";
+import { Dialog } from "../../ui/Dialog";
 import { Fault } from "../../ui/Fault";
 import style from "./Dialog.module.css";
 
@@ -48,7 +49,7 @@ export default function ControlDialog({ run, verb, close }: Props) {
     act.mutate();
   };
   return (
-    <Modal opened onClose={close} title={words.title} size={440} closeButtonProps={{ "aria-label": "Close" }}>
+    <Dialog close={close} title={words.title} size={440}>
       <form onSubmit={submit} className={style.form}>
         <p className={style.text}>{words.text}</p>
         <TextInput
@@ -66,6 +67,6 @@ export default function ControlDialog({ run, verb, close }: Props) {
           </Button>
         </div>
       </form>
-    </Modal>
+    </Dialog>
   );
 }

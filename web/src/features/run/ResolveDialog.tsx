@@ -1,9 +1,10 @@
 /** A person says what became of an effect that nobody knows: never by a slip, so the tool's name is typed. */
-import { Button, Modal, Select, Textarea, TextInput } from "@mantine/core";
+import { Button, Select, Textarea, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type SyntheticEvent, useState } from "react";
 import { ask } from "../../api/client";
 import type { Doubt, WholeRun } from "../../api/shapes";
+import { Dialog } from "../../ui/Dialog";
 import { Fault } from "../../ui/Fault";
 import { Json } from "../../ui/Json";
 import { useNow } from "../../ui/now";
@@ -54,13 +55,7 @@ export default function ResolveDialog({ run, doubts, close }: Props) {
     resolve.mutate();
   };
   return (
-    <Modal
-      opened
-      onClose={close}
-      title="What became of this call?"
-      size={520}
-      closeButtonProps={{ "aria-label": "Close" }}
-    >
+    <Dialog close={close} title="What became of this call?" size={520}>
       <form onSubmit={submit} className={style.form}>
         {doubts.length > 1 && (
           <Select
@@ -137,7 +132,7 @@ export default function ResolveDialog({ run, doubts, close }: Props) {
           </Button>
         </div>
       </form>
-    </Modal>
+    </Dialog>
   );
 }
 
