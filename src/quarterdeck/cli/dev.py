@@ -34,6 +34,10 @@ def command(
         list[Path],
         typer.Option(metavar="DIR", exists=True, file_okay=False, help="Register this agent, again at each change."),
     ] = [],  # noqa: B006
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", file_okay=False, help="Write conversations with real models here, as cassettes."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show every line that the processes log.")] = False,
 ) -> None:
     """Run everything on this machine until Ctrl-C: database, migrations, API, console, workers.
@@ -42,11 +46,13 @@ def command(
     admin's key and a tenant's, which `qd` commands in this folder and below find by themselves. With
     QUARTERDECK_DATABASE_URL set, that database is used instead of one of its own. Processes that die are started again.
     With --agent, a provider connection that the agent names is made where there is none: with OPENAI_API_KEY,
-    ANTHROPIC_API_KEY, GOOGLE_API_KEY or OLLAMA_HOST from the environment, else replaying the agent's recordings.
+    ANTHROPIC_API_KEY, GOOGLE_API_KEY or OLLAMA_URL from the environment, else replaying the agent's recordings.
     """
     settings = Settings()
     if port >= 0:
         settings = altered(settings, port=port)
+    if record is not None:
+        settings = altered(settings, record=str(record.absolute()))
     log.configure("warning", json=False)
     screen = Screen(everything=verbose)
     # Whatever ends a terminal session ends the deployment in good order.

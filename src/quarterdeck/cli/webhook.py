@@ -49,10 +49,10 @@ def list_(limit: LimitOption = 100, tenant: TenantOption = "", json: JsonFlag = 
     )
 
 
-@app.command(epilog="Example: qd webhook deliveries 0190d2a4-... --state failed")
+@app.command(epilog="Example: qd webhook deliveries 0190d2a4-... --state dead")
 def deliveries(
     webhook_id: IdArgument,
-    state: Annotated[str | None, typer.Option(help="pending, delivered or failed.")] = None,
+    state: Annotated[str | None, typer.Option(help="pending, delivered or dead.")] = None,
     limit: LimitOption = 50,
     tenant: TenantOption = "",
     json: JsonFlag = False,

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from quarterdeck.sdk import Quarterdeck
 
 LOOK_EVERY = 1.0
-KEYS: Mapping[str, str] = {
-    "openai": "OPENAI_API_KEY",
-    "anthropic": "ANTHROPIC_API_KEY",
-    "google": "GOOGLE_API_KEY",
+VENDORS: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "openai": (("OPENAI_API_KEY",), "OPENAI_BASE_URL"),
+    "anthropic": (("ANTHROPIC_API_KEY",), "ANTHROPIC_BASE_URL"),
+    "google": (("GOOGLE_API_KEY", "GEMINI_API_KEY"), "GOOGLE_BASE_URL"),
 }
-"""Kinds of connections whose key people have in their environment."""
-OLLAMA = "OLLAMA_HOST"
+"""Kinds of connections whose key people have in their environment: where it may be, and what moves the address."""
+OLLAMA = ("OLLAMA_URL", "OLLAMA_HOST")
 
 _SKIPPED = frozenset({"__pycache__", "node_modules", "venv"})
 
@@ -100,12 +100,14 @@ def connection_for(name: str, environ: Mapping[str, str], *, recorded: bool) -> 
 
     A real model goes before a recording, but only where the environment says that it may be asked.
     """
-    variable = KEYS.get(name)
-    if variable is not None and environ.get(variable):
-        return name, None, environ[variable]
-    if name == "ollama" and environ.get(OLLAMA):
-        host = environ[OLLAMA].rstrip("/")
-        return name, f"{host if '://' in host else f'http://{host}'}/v1", None
+    variables, address = VENDORS.get(name, ((), ""))
+    for variable in variables:
+        if environ.get(variable):
+            return name, environ.get(address) or None, environ[variable]
+    if name == "ollama":
+        for host in (environ[variable].rstrip("/") for variable in OLLAMA if environ.get(variable)):
+            url = host if "://" in host else f"http://{host}"
+            return name, url if url.endswith("/v1") else f"{url}/v1", None
     return ("recorded", None, None) if recorded else ("", None, None)
 
 

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     user_concurrency: int = Field(default=0, ge=0, description="The same for one user; 0 = no limit.")
     agent_concurrency: int = Field(default=0, ge=0, description="The same for one agent; 0 = no limit.")
 
+    record: str = Field(default="", description="Folder into which workers write conversations with real models (dev).")
+
     tool_host_idle: float = Field(default=300.0, ge=1.0, description="Time without calls after which a host is ended.")
     tool_host_memory: int = Field(
         default=512 * 1024 * 1024,

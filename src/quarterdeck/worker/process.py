@@ -4,6 +4,7 @@ import asyncio
 import signal
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 
 import uvloop
 
@@ -60,7 +61,8 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
         blobs = Blobs.of(settings)
         stock = Stock(database, Releases(blobs), blobs)
         clock = SystemClock()
-        models = Models(Providers.of(database, settings), stock.recordings)
+        record = Path(settings.record) if settings.record else None
+        models = Models(Providers.of(database, settings), stock.recordings, record=record)
         await models.start()
         stack.push_async_callback(models.close)
         tools = Tools(settings, clock, files=stock.files, keep=stock.keep, outbound=outbound)

@@ -147,7 +147,15 @@ def test_a_child_that_died_says_how():
         ("openai", {"OPENAI_API_KEY": "k"}, True, ("openai", None, "k")),
         ("openai", {}, True, ("recorded", None, None)),
         ("openai", {"OPENAI_API_KEY": ""}, False, ("", None, None)),
+        (
+            "openai",
+            {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://gate/v1"},
+            True,
+            ("openai", "http://gate/v1", "k"),
+        ),
+        ("google", {"GEMINI_API_KEY": "k"}, False, ("google", None, "k")),
         ("ollama", {"OLLAMA_HOST": "box:11434"}, False, ("ollama", "http://box:11434/v1", None)),
+        ("ollama", {"OLLAMA_URL": "http://box:11434/v1"}, False, ("ollama", "http://box:11434/v1", None)),
         ("house", {"OPENAI_API_KEY": "k"}, False, ("", None, None)),
     ],
 )
