@@ -59,6 +59,11 @@ class Actor:
         """Whether it sees everything in its tenant, or only what is its own."""
         return not READERS.isdisjoint(self.roles)
 
+    @property
+    def for_one_user(self) -> bool:
+        """Whether it speaks for one end user only, as a header or session said, and not for its key as a whole."""
+        return self.user_id != self.name
+
     def has(self, *roles: Role) -> bool:
         """Whether it has one of these roles."""
         return Role.OWNER in self.roles or not self.roles.isdisjoint(roles)

@@ -35,9 +35,9 @@ class Lanes(Protocol):
     """Where a run of a conversation takes its place. Stands above runs and is put on the application by `serve`."""
 
     async def submit(
-        self, tx: Tx, submission: Submission, messages: Sequence[Message], strategy: Strategy
+        self, tx: Tx, submission: Submission, messages: Sequence[Message], strategy: Strategy, actor: Actor
     ) -> tuple[Run, bool]:
-        """Admit a run into its thread, after those before it. True where it is new."""
+        """Admit a run into its thread, after those before it, if the actor may see that. True where it is new."""
         ...
 
 
@@ -119,14 +119,9 @@ class Desk:
         return [view.brief(run, slug, now, owners[run.release]) for run in runs]
 
 
-def acts_for_user(actor: Actor) -> bool:
-    """Whether the actor speaks for one end user only, as a header or session said, and not for its key as a whole."""
-    return actor.user_id != actor.name
-
-
 def is_own(actor: Actor, run: Run) -> bool:
     """Whether a run belongs to who asks: to the end user it acts for, else to the key that submitted it."""
-    if acts_for_user(actor):
+    if actor.for_one_user:
         return run.user_id == actor.user_id
     return run.submitted_by == actor.subject
 
@@ -149,7 +144,7 @@ def narrowed(actor: Actor, wanted: Filter) -> Filter | None:
         wanted = replace(wanted, agents=sorted(actor.agents))
     if actor.reads_all:
         return wanted
-    if not acts_for_user(actor):
+    if not actor.for_one_user:
         # Without the right to name users all its runs are its own user's, and those have an index.
         user = wanted.user_id if actor.may_assert_user else wanted.user_id or actor.user_id
         return replace(wanted, submitted_by=actor.subject, user_id=user)

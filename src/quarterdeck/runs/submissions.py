@@ -84,7 +84,7 @@ async def _admit(
 ) -> tuple[Run, bool]:
     small = [await _kept_small(desk.blobs, tx, submission, message) for message in messages]
     if submission.thread is not None:
-        run, is_new = await desk.lanes.submit(tx, submission, small, strategy)
+        run, is_new = await desk.lanes.submit(tx, submission, small, strategy, desk.actor)
     else:
         run, is_new = await desk.runs.submit(submission, small, tx=tx)
     if not is_new:

@@ -18,11 +18,11 @@ from quarterdeck.http.answers import Answer
 from quarterdeck.http.idempotency import idempotent
 from quarterdeck.http.pages import CursorQuery, page, read_cursor, write_cursor
 from quarterdeck.runs.bodies import WholeRunRecord
-from quarterdeck.runs.desk import Desk, DeskDep, acts_for_user
+from quarterdeck.runs.desk import Desk, DeskDep
 from quarterdeck.runs.routes import SETTLED, WaitQuery
 from quarterdeck.runs.submissions import Target, answer, submit, tags_of, user_of
 from quarterdeck.runs.turns import show
-from quarterdeck.threads import store
+from quarterdeck.threads import rules, store
 from quarterdeck.threads.bodies import (
     NewThread,
     ThreadPage,
@@ -55,7 +55,7 @@ class ThreadDesk:
     async def visible(self, tx: Tx, thread_id: UUID) -> Thread:
         """A thread that the actor may see. Raises NoSuchThread for any other."""
         thread = await self.threads.find(tx, self.desk.tenant, ThreadId(thread_id))
-        if not _sees(self.actor, thread):
+        if not rules.sees(self.actor, thread):
             raise NoSuchThread
         return thread
 
@@ -98,7 +98,7 @@ async def list_threads(here: ThreadDeskDep, query: Annotated[ThreadQuery, Query(
     user_id = storable(query.user_id) if query.user_id else None
     created_by = None
     if not actor.reads_all:
-        if acts_for_user(actor):
+        if actor.for_one_user:
             if user_id not in {None, actor.user_id}:
                 return Answer({"items": [], "next_cursor": None})
             user_id = actor.user_id
@@ -163,15 +163,7 @@ async def submit_to_thread(
 
 def _user_for(actor: Actor, thread: Thread) -> UserId | None:
     """The thread's user, where a key that may name users named none; else the actor's own."""
-    return thread.user_id if actor.may_assert_user and not acts_for_user(actor) else None
-
-
-def _sees(actor: Actor, thread: Thread) -> bool:
-    if not actor.may_use(thread.agent):
-        return False
-    if actor.reads_all:
-        return True
-    return thread.user_id == actor.user_id if acts_for_user(actor) else thread.created_by == actor.subject
+    return thread.user_id if actor.may_assert_user and not actor.for_one_user else None
 
 
 def _fresh(desk: Desk, agent: AgentName, user_id: UserId, body: NewThread, clock: Clock) -> Thread:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from quarterdeck.core.ids import AgentName, RunId, UserId
+from quarterdeck.http.records import Actor
 from quarterdeck.runs.records import Status, Strategy
 from quarterdeck.threads.records import OpenRun, OtherAgent, OtherUser, Thread, ThreadBusy
 
@@ -14,6 +15,15 @@ class Entrance:
 
     position: int
     cancel: tuple[RunId, ...] = ()
+
+
+def sees(actor: Actor, thread: Thread) -> bool:
+    """Whether an actor may see a thread: every one in its tenant for those who read all, else what is its own."""
+    if not actor.may_use(thread.agent):
+        return False
+    if actor.reads_all:
+        return True
+    return thread.user_id == actor.user_id if actor.for_one_user else thread.created_by == actor.subject
 
 
 def check_belongs(thread: Thread, agent: AgentName, user_id: UserId) -> None:

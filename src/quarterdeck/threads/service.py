@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from quarterdeck.core.ids import TenantId, ThreadId
 from quarterdeck.db.records import Tx
+from quarterdeck.http.records import Actor
 from quarterdeck.runs import log
 from quarterdeck.runs.entries import opened
 from quarterdeck.runs.messages import Message
@@ -33,17 +34,18 @@ class Threads:
         return found
 
     async def submit(
-        self, tx: Tx, submission: Submission, messages: Sequence[Message], strategy: Strategy
+        self, tx: Tx, submission: Submission, messages: Sequence[Message], strategy: Strategy, actor: Actor
     ) -> tuple[Run, bool]:
         """Admit a run into its thread. True where it is new: the same dedup key gives the run that it made before.
 
         With `reject` it raises ThreadBusy while an earlier run has not ended; with `enqueue` the run waits for those
         before it; with `interrupt` they are cancelled, and it waits until what they had in flight is accounted for.
-        Raises NoSuchThread, OtherAgent, OtherUser, and what submitting a run raises.
+        Raises NoSuchThread, also for one that the actor may not see, OtherAgent, OtherUser, and what submitting a run
+        raises.
         """
         assert submission.thread is not None, "only runs of threads come here"
         thread = await store.hold(tx, submission.tenant, submission.thread)
-        if thread is None:
+        if thread is None or not rules.sees(actor, thread):
             raise NoSuchThread
         # Before it is judged: a repeated request must not be refused because of the run that it made itself.
         before = await self._runs.repeated(tx, submission)
