@@ -97,7 +97,8 @@ async def _everything(url: str) -> dict[str, object]:
     connection = await driver.connect(url)
     try:
         tables = await connection.fetch(
-            "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'qd' AND table_name <> 'workers'"
+            "SELECT table_name AS name FROM information_schema.tables "
+            "WHERE table_schema = 'qd' AND table_name <> 'workers'"
         )
         return {
             row["name"]: await connection.fetchval(
