@@ -50,9 +50,11 @@ class Teller:
         attempt = number(facts, "attempt")
         return Line("↻", f"taken over by another worker (attempt {attempt:.0f})", "yellow") if attempt > 1 else None
 
-    def answered(self, facts: Mapping[str, Json]) -> Line:
-        """The model has answered."""
+    def answered(self, facts: Mapping[str, Json]) -> Line | None:
+        """The model has answered. Where it only asks for tools, their calls are the news."""
         self.spoken = words_of(facts.get("content"))
+        if not self.spoken.strip():
+            return None
         usage = members(facts.get("usage"))
         cost = facts.get("cost")
         parts = [
@@ -61,7 +63,7 @@ class Teller:
             usd(int(cost)) if isinstance(cost, int | float) else "",
         ]
         said = shorten(" ".join(self.spoken.split()), _WIDE)
-        return Line("●", f"{said or 'the model asks for tools'}  [{' · '.join(part for part in parts if part)}]")
+        return Line("●", f"{said}  [{' · '.join(part for part in parts if part)}]")
 
     def model_failed(self, facts: Mapping[str, Json]) -> Line:
         """One try at the model did not work."""

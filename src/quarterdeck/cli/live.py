@@ -75,13 +75,17 @@ def follow(
     with view:
         while True:
             try:
-                for item in deck.runs.stream(run.run_id, after=last, deltas=screen.person, on_cut=view.cut):
+                left = None if until is None else max(0.0, until - time.monotonic())
+                for item in deck.runs.stream(
+                    run.run_id, after=last, deltas=screen.person, timeout=left, on_cut=view.cut
+                ):
                     if isinstance(item, Event):
                         last = item.seq
                     view.take(item)
-                    if until is not None and time.monotonic() > until:
-                        raise TimeUp
-                return deck.runs.get(run.run_id)
+                seen = deck.runs.get(run.run_id)
+                if not seen.ended:
+                    raise TimeUp
+                return seen
             except KeyboardInterrupt:
                 with view.aside():
                     choice = ask() if ask is not None else "leave"

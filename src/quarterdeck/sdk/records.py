@@ -83,7 +83,6 @@ class Run(Record, frozen=True, kw_only=True):
     finished_at: datetime | None = None
     parked_at: datetime | None = None
     attempt: int = 0
-    worker_id: str | None = None
     last_seq: int = 0
     duration_ms: int = 0
     queued_ms: int = 0

@@ -56,6 +56,7 @@ def test_an_answer_names_the_tool_that_was_called():
 
 
 def test_a_first_claim_and_bare_intents_are_no_news():
+    assert tell(of("model.answered", content=[{"type": "call", "tool": "find"}])) == []
     assert tell(of("run.claimed"), of("model.called"), of("message.added"), of("thread.continued")) == []
 
 

@@ -83,6 +83,12 @@ async def test_patience_ends_while_nobody_answers():
     assert len(wire.asked) > 2
 
 
+async def test_a_stream_ends_when_the_time_to_watch_is_over():
+    wire = Wire(lambda request: stream(event(1), fault=httpx.ReadTimeout("")))
+    assert await events(wire, timeout=0.02) == [1]
+    assert await events(Wire(stream(event(1))), timeout=0.0) == []
+
+
 async def test_nonsense_is_said_to_be_nonsense():
     with pytest.raises(errors.NotUnderstood):
         await events(Wire(stream(b"id: 1\nevent: x\ndata: {nonsense\n\n")))

@@ -146,15 +146,18 @@ class AsyncRuns:
         *,
         after: int = 0,
         deltas: bool = True,
+        timeout: float | None = None,
         patience: float = PATIENCE,
         on_cut: Callable[[QuarterdeckError], None] | None = None,
     ) -> AsyncGenerator[StreamItem]:
         """The run's events behind number `after` as they happen, each once and in order, until it has ended.
 
         Goes on by itself after a cut or a restart; `on_cut` is told of each. With `deltas`, also what the model is just
-        writing. Raises Unreachable after `patience` seconds without a connection.
+        writing. Ends after `timeout` seconds. Raises Unreachable after `patience` seconds without a connection.
         """
-        return watch(self._transport, run_id, after=after, deltas=deltas, patience=patience, on_cut=on_cut)
+        return watch(
+            self._transport, run_id, after=after, deltas=deltas, timeout=timeout, patience=patience, on_cut=on_cut
+        )
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = 200, cursor: str | None = None) -> Page[Event]:
         """A page of the run's log."""

@@ -14,9 +14,6 @@ from quarterdeck.sdk.rules import Attempt, pause_before_next
 
 T = TypeVar("T")
 
-STREAM_SILENCE = 40.0
-"""Seconds without a byte after which a stream is taken for cut: a deployment sends a comment each 15 s."""
-
 # A stream that a proxy compresses comes in lumps.
 _STREAMED = {b"accept": b"text/event-stream", b"accept-encoding": b"identity"}
 
@@ -47,15 +44,18 @@ class AsyncTransport:
             await sleep(pause)
 
     @asynccontextmanager
-    async def open_stream(self, call: Call[bytes]) -> AsyncGenerator[httpx.Response]:
-        """A streamed answer, tried once. Raises Refused or Unreachable, also while it is read."""
+    async def open_stream(self, call: Call[bytes], silence: float) -> AsyncGenerator[httpx.Response]:
+        """A streamed answer, tried once. Raises Refused or Unreachable, also while it is read.
+
+        `silence` are the seconds without a byte after which it is taken for cut.
+        """
         try:
             async with self.http.stream(
                 call.method,
                 self.options.base_url + call.path,
                 params=call.parameters,
                 headers={**self.options.sent, **_STREAMED, **_encoded(call)},
-                timeout=httpx.Timeout(self.options.timeout, read=STREAM_SILENCE),
+                timeout=httpx.Timeout(self.options.timeout, read=silence),
             ) as response:
                 if response.status_code not in {200, 204}:
                     raise refusal(response.status_code, await response.aread(), response.headers.get("retry-after"))

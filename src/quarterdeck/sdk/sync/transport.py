@@ -15,9 +15,6 @@ from quarterdeck.sdk.rules import Attempt, pause_before_next
 
 T = TypeVar("T")
 
-STREAM_SILENCE = 40.0
-"""Seconds without a byte after which a stream is taken for cut: a deployment sends a comment each 15 s."""
-
 # A stream that a proxy compresses comes in lumps.
 _STREAMED = {b"accept": b"text/event-stream", b"accept-encoding": b"identity"}
 
@@ -48,15 +45,18 @@ class Transport:
             sleep(pause)
 
     @contextmanager
-    def open_stream(self, call: Call[bytes]) -> Generator[httpx.Response]:
-        """A streamed answer, tried once. Raises Refused or Unreachable, also while it is read."""
+    def open_stream(self, call: Call[bytes], silence: float) -> Generator[httpx.Response]:
+        """A streamed answer, tried once. Raises Refused or Unreachable, also while it is read.
+
+        `silence` are the seconds without a byte after which it is taken for cut.
+        """
         try:
             with self.http.stream(
                 call.method,
                 self.options.base_url + call.path,
                 params=call.parameters,
                 headers={**self.options.sent, **_STREAMED, **_encoded(call)},
-                timeout=httpx.Timeout(self.options.timeout, read=STREAM_SILENCE),
+                timeout=httpx.Timeout(self.options.timeout, read=silence),
             ) as response:
                 if response.status_code not in {200, 204}:
                     raise refusal(response.status_code, response.read(), response.headers.get("retry-after"))
