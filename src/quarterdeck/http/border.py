@@ -12,7 +12,7 @@ from typing import Protocol
 from fastapi import FastAPI
 
 from quarterdeck.core import log as logs
-from quarterdeck.core.errors import Error
+from quarterdeck.core.errors import Error, NotFound
 from quarterdeck.http import problems
 from quarterdeck.http.asgi import App, Message, Receive, Scope, Send
 from quarterdeck.http.bodies import BodyLimit
@@ -59,6 +59,7 @@ class Border:
             return
         exchange = _Exchange(begin(scope), send, self._headers, str(scope["path"]))
         try:
+            _check_address(scope)
             await self._limited(scope, receive, exchange)
         except Exception as fault:
             await self._recover(scope, receive, exchange, fault)
@@ -155,6 +156,12 @@ def _ids(context: Context) -> dict[str, str]:
     if context.key:
         ids["key"] = context.key
     return ids
+
+
+def _check_address(scope: Scope) -> None:
+    """Nothing has a name with NUL in it, and no name with one can be looked up: the database takes none."""
+    if "\x00" in scope["path"]:
+        raise NotFound("There is nothing at this address.")
 
 
 def _always(*, https: bool) -> list[tuple[bytes, bytes]]:

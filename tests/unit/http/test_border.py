@@ -48,6 +48,11 @@ async def test_a_request_id_is_taken_over_when_well_formed_and_made_when_not(cli
         assert len(made) == 36
 
 
+async def test_nothing_has_an_address_with_nul_in_it(client):
+    answer = await client.get("/pa%00ge")
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
 @pytest.mark.parametrize(
     "wrong", ["", "ff" + TRACE[2:], TRACE.upper(), TRACE + "-x", "00-" + "0" * 32 + TRACE[35:], TRACE[:-4]]
 )
