@@ -24,6 +24,7 @@ import quarterdeck
 from quarterdeck.cli.agent import build_draft, send
 from quarterdeck.cli.fleet import Fleet
 from quarterdeck.core import log
+from quarterdeck.core.errors import Error
 from quarterdeck.core.settings import Settings
 from quarterdeck.providers.records import Kind
 from quarterdeck.providers.service import wanted_from
@@ -262,4 +263,7 @@ def keep_serving(scene: Scene) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Error as error:
+        sys.exit(f"demo: {error.detail}")
