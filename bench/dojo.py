@@ -1,5 +1,6 @@
 """AgentDojo as a process of its own: its tools behind MCP, its verdicts behind two more addresses."""
 
+import os
 import subprocess
 import time
 import venv
@@ -90,7 +91,9 @@ def opened(recordings: Sequence[Path]) -> Iterator[Dojo]:
         venv.create(ENVIRONMENT, with_pip=True)
         subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "peers" / "agentdojo.txt"], check=True)
     port = free_port()
-    process = subprocess.Popen([python, HERE / "peers" / "agentdojo_server.py", str(port), *recordings])
+    command = [python, HERE / "peers" / "agentdojo_server.py", str(port), *recordings]
+    # It orders the participants of a meeting by their hashes: alike in every run of the bench.
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONHASHSEED": "0"})
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
             dojo = Dojo(process.pid, port, client)
