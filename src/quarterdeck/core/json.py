@@ -1,6 +1,7 @@
 """JSON in one place: fast, strict and always storable."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -36,6 +37,15 @@ def decode(data: bytes | str) -> Json:
 def decode_object(data: bytes | str) -> dict[str, Json]:
     """Parse JSON that must be an object. Raises `msgspec.ValidationError` when it is another type."""
     return cast("dict[str, Json]", msgspec.json.decode(data, type=dict[str, object]))
+
+
+def is_finite(value: Json) -> bool:
+    """Whether JSON has a form for every number in it: NaN and the infinities, which some parsers let in, have none."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    if isinstance(value, Mapping):
+        return all(is_finite(item) for item in value.values())
+    return not isinstance(value, Sequence) or isinstance(value, str) or all(is_finite(item) for item in value)
 
 
 def canonical(value: Json) -> bytes:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from quarterdeck.blobs.service import Blobs
 from quarterdeck.core.ids import ThreadId, UserId, new_run_id
-from quarterdeck.core.json import Json, JsonObject, encode_text
+from quarterdeck.core.json import Json, JsonObject, encode_text, is_finite
 from quarterdeck.core.text import is_storable, shorten, storable, storable_json
 from quarterdeck.db.records import Tx
 from quarterdeck.http.actor import Actor, Role
@@ -125,6 +125,7 @@ def messages_of(sent: str | Mapping[str, Json]) -> tuple[Message, ...]:
     """The input as messages: words, a conversation, or an object as its JSON text. Raises Invalid."""
     if isinstance(sent, str):
         return (UserMessage((Text(storable(sent)),)),)
+    _check_numbers("body.input", sent)
     if list(sent) != ["messages"]:
         return (UserMessage((Text(encode_text(storable_json(sent))),)),)
     try:
@@ -142,6 +143,11 @@ def messages_of(sent: str | Mapping[str, Json]) -> tuple[Message, ...]:
     )
 
 
+def _check_numbers(place: str, sent: Mapping[str, Json]) -> None:
+    if not is_finite(sent):
+        raise invalid(place, "it holds NaN or an infinite number, for which JSON has no form", "send finite numbers")
+
+
 def version_of(agent: str, release: str | None) -> str:
     """`agent` or `agent@version`, from an agent that may have its version with it. Raises Invalid when it has two."""
     if release is None:
@@ -153,6 +159,7 @@ def version_of(agent: str, release: str | None) -> str:
 
 def variables_of(release: Release, given: Mapping[str, Json]) -> JsonObject:
     """The values as the run's log keeps them: those that were given. Raises Invalid unless they fit the declaration."""
+    _check_numbers("body.variables", given)
     sent = cast("JsonObject", storable_json(given))
     if sent or release.variables:
         bind(cast("Mapping[str, JsonObject]", release.variables), sent)
