@@ -85,11 +85,7 @@ class Dojo:
 @contextmanager
 def opened(recordings: Sequence[Path]) -> Iterator[Dojo]:
     """The process, with these recordings; its environment is made on first use."""
-    python = ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        Console().print("installing AgentDojo, once ...")
-        venv.create(ENVIRONMENT, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "peers" / "agentdojo.txt"], check=True)
+    python = _installed()
     port = free_port()
     command = [python, HERE / "peers" / "agentdojo_server.py", str(port), *recordings]
     # It orders the participants of a meeting by their hashes: alike in every run of the bench.
@@ -106,3 +102,14 @@ def opened(recordings: Sequence[Path]) -> Iterator[Dojo]:
     finally:
         process.terminate()
         process.wait()
+
+
+def _installed() -> Path:
+    """The interpreter of AgentDojo's environment. The stamp is written last: an interrupted set-up starts again."""
+    python, stamp = ENVIRONMENT / "bin" / "python", ENVIRONMENT / ".ready"
+    if not stamp.exists():
+        Console().print("installing AgentDojo, once ...")
+        venv.create(ENVIRONMENT, with_pip=True, clear=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", HERE / "peers" / "agentdojo.txt"], check=True)
+        stamp.touch()
+    return python
