@@ -142,15 +142,15 @@ def enable(name: str, tenant: TenantOption = "", json: JsonFlag = False) -> None
 
 def build_draft(folder: Path) -> "Draft":
     """The release that a folder makes. Raises AgentInvalid, and what starting the tool servers raises."""
-    from quarterdeck.cli.local import altered, find_folder
+    from quarterdeck.cli.configured import altered, read_settings
+    from quarterdeck.cli.local import find_folder
     from quarterdeck.core import log
-    from quarterdeck.core.settings import Settings
     from quarterdeck.releases.build import build
     from quarterdeck.spec.reading import read_agent
     from quarterdeck.tools.extract import extractor
 
     log.configure("error", json=False)
-    settings = Settings()
+    settings = read_settings()
     if "data_dir" not in settings.model_fields_set:
         settings = altered(settings, data_dir=find_folder(Path.cwd()))
     return asyncio.run(build(read_agent(folder), extractor(settings)))

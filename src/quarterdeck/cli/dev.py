@@ -14,12 +14,12 @@ from rich.text import Text
 
 import quarterdeck
 from quarterdeck.cli.child import Event, What
+from quarterdeck.cli.configured import altered, read_settings
 from quarterdeck.cli.fleet import Fleet
 from quarterdeck.cli.lines import show
-from quarterdeck.cli.local import Access, altered, recall
+from quarterdeck.cli.local import Access, recall
 from quarterdeck.cli.workshop import Workshop
 from quarterdeck.core import log
-from quarterdeck.core.settings import Settings
 from quarterdeck.sdk import Quarterdeck
 
 app = typer.Typer(add_completion=False)
@@ -48,7 +48,7 @@ def command(
     With --agent, a provider connection that the agent names is made where there is none: with OPENAI_API_KEY,
     ANTHROPIC_API_KEY, GOOGLE_API_KEY or OLLAMA_URL from the environment, else replaying the agent's recordings.
     """
-    settings = Settings()
+    settings = read_settings()
     if port >= 0:
         settings = altered(settings, port=port)
     if record is not None:

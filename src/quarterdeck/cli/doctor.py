@@ -33,13 +33,13 @@ def command(json: JsonFlag = False) -> None:
 
 async def _examine(screen: Screen) -> list[str]:
     from quarterdeck.cli.checks import Check, examine
+    from quarterdeck.cli.configured import read_settings
     from quarterdeck.cli.presence import NoDatabase, settings_here
-    from quarterdeck.core.settings import Settings
 
     try:
         settings = settings_here()
     except NoDatabase:
-        settings = Settings()
+        settings = read_settings()
     checks: list[Check] = []
     async for check in examine(settings):
         checks.append(check)

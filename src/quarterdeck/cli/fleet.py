@@ -23,7 +23,8 @@ from typing import Self
 from pydantic import SecretStr
 
 from quarterdeck.cli.child import Child, Event
-from quarterdeck.cli.local import Access, altered, recall, remember, with_secret
+from quarterdeck.cli.configured import altered, with_secret
+from quarterdeck.cli.local import Access, recall, remember
 from quarterdeck.cli.migrate import bring_up
 from quarterdeck.cli.opening import open_doors
 from quarterdeck.core.errors import Misconfigured

@@ -1,20 +1,18 @@
-"""The deployment that lives in a folder: its secret, where it answers, and the keys made for whoever works there.
+"""The deployment that lives in a folder: where it answers, and the keys made for whoever works there.
 
 The folder is `.quarterdeck` unless set otherwise. Everything secret in it is a file that only its owner may read.
 """
 
 import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from quarterdeck.core.json import encode
-from quarterdeck.core.settings import Settings
 
 FOLDER = ".quarterdeck"
-_SECRET, _ACCESS = "secret.key", "access.json"
+_ACCESS = "access.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,22 +23,6 @@ class Access:
     tenant: str
     key: str
     admin_key: str
-
-
-def with_secret(settings: Settings) -> Settings:
-    """The settings with the folder's own secret where none was set; it is made the first time."""
-    if settings.secret_key.get_secret_value():
-        return settings
-    file = settings.data_dir / _SECRET
-    if not file.is_file():
-        write_private(file, secrets.token_urlsafe(48).encode())
-    return altered(settings, secret_key=file.read_text(encoding="ascii").strip())
-
-
-def altered(settings: Settings, **changes: object) -> Settings:
-    """The same settings but for some. Children of this process are told those that were set, not the defaults."""
-    kept = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return Settings.model_validate({**kept, **changes})
 
 
 def remember(folder: Path, access: Access) -> None:

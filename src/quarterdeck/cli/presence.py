@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from quarterdeck.cli.local import altered, find_folder, with_secret
+from quarterdeck.cli.configured import altered, read_settings, with_secret
+from quarterdeck.cli.local import find_folder
 from quarterdeck.core.errors import Misconfigured
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.embedded import kept_url
@@ -16,7 +17,7 @@ class NoDatabase(Misconfigured):
 
 def settings_here() -> Settings:
     """The settings, with database and secret of this folder's `dev` where none is set. Raises NoDatabase."""
-    settings = Settings()
+    settings = read_settings()
     if settings.database_url or settings.app_url:
         return settings
     folder = settings.data_dir if "data_dir" in settings.model_fields_set else find_folder(Path.cwd())

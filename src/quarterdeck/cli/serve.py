@@ -19,7 +19,7 @@ def command(
     QUARTERDECK_SYSTEM_URL) and QUARTERDECK_SECRET_KEY, and a database that `qd migrate` has brought up.
     """
     from quarterdeck.cli.child import leave_with_parent
-    from quarterdeck.cli.local import altered
+    from quarterdeck.cli.configured import altered
     from quarterdeck.cli.presence import settings_here
 
     changes: dict[str, object] = {**({"host": host} if host else {}), **({"port": port} if port >= 0 else {})}

@@ -68,18 +68,22 @@ class Shell:
         return said
 
     @contextmanager
-    def started(self, *words: str) -> Iterator["subprocess.Popen[str]"]:
-        """A command that goes on while the block does; told to end after it, and killed if it won't."""
-        process = subprocess.Popen(
-            [*COMMAND, *words],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
+    def started(self, *words: str, output: Path | None = None) -> Iterator["subprocess.Popen[str]"]:
+        """A command that goes on while the block does; told to end after it, and killed if it won't.
+
+        What it prints goes to `output`, or to a pipe.
+        """
+        with contextlib.ExitStack() as stack:
+            process = subprocess.Popen(
+                [*COMMAND, *words],
+                cwd=self.folder,
+                env=self.environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if output is None else stack.enter_context(output.open("w")),
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
         try:
             yield process
         finally:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from quarterdeck.cli.configured import SettingsInvalid, altered, read_settings, with_secret
 from quarterdeck.cli.connect import NoDeployment, deck
-from quarterdeck.cli.local import FOLDER, Access, altered, find_folder, recall, remember, with_secret, write_private
+from quarterdeck.cli.local import FOLDER, Access, find_folder, recall, remember, write_private
 from quarterdeck.core.settings import Settings
 from quarterdeck.sdk import Quarterdeck
 
@@ -45,6 +46,16 @@ def test_a_secret_is_made_once_and_kept(tmp_path: Path):
     assert (
         with_secret(altered(first, secret_key="set by hand, and long")).secret_key.get_secret_value().startswith("set")
     )
+
+
+def test_each_setting_that_is_wrong_is_named_without_its_value(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("QUARTERDECK_LEASE", "soon")
+    monkeypatch.setenv("QUARTERDECK_PORT", "99999999")
+    with pytest.raises(SettingsInvalid) as refused:
+        read_settings()
+    assert "QUARTERDECK_LEASE: input should be a valid number" in refused.value.detail
+    assert "QUARTERDECK_PORT: " in refused.value.detail
+    assert "soon" not in refused.value.detail
 
 
 def test_altering_keeps_what_was_set_and_what_was_not():
