@@ -295,7 +295,8 @@ def main(arguments: list[str], *, quick: bool = False) -> bool:
             progress.advance(judging)
         figures = _figures(done, seconds, _costs(before, after, len(done)), tools.count())
     _show(figures)
-    save("agentdojo", figures)
+    if chosen.every == 1:  # figures that are kept are those of all conversations
+        save("agentdojo", figures)
     return all(figures["reproduced"]["all"][name]["share"] >= GOAL for name in VERDICTS) and not (
         figures["logs_with_gaps_or_doubles"] or figures["tool_calls_carried_out_twice"]
     )
