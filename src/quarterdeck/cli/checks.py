@@ -6,7 +6,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -49,7 +49,7 @@ class Check:
     fix: str = ""
 
 
-async def examine(settings: Settings) -> AsyncIterator[Check]:
+async def examine(settings: Settings) -> AsyncGenerator[Check]:
     """All checks, in the order in which one depends on the other. What can't be looked at is said, not left out."""
     yield check_python()
     yield check_secret(settings)

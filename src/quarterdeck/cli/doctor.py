@@ -1,6 +1,7 @@
 """`quarterdeck doctor`: what is well here and what is not, each with the way to put it right."""
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import typer
@@ -41,9 +42,11 @@ async def _examine(screen: Screen) -> list[str]:
     except NoDatabase:
         settings = read_settings()
     checks: list[Check] = []
-    async for check in examine(settings):
-        checks.append(check)
-        _tell(screen, check)
+    # Closed in good order also when whoever reads the output has had enough of it.
+    async with aclosing(examine(settings)) as found:
+        async for check in found:
+            checks.append(check)
+            _tell(screen, check)
     if screen.json:
         screen.value(checks)
     return [str(check.verdict) for check in checks]
