@@ -52,7 +52,7 @@ def test_dialogs_are_within_reach_of_everybody(console: Console) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.keyboard.press("Control+k")
-    page.get_by_role("option").first.wait_for()
+    page.get_by_role("listbox").get_by_role("option").first.wait_for()
     page.wait_for_timeout(200)
     assert not (found := offences(console)), "\n".join(found)
 

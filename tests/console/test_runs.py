@@ -156,7 +156,7 @@ def test_the_palette_finds_runs_agents_and_a_pasted_id(console: Console) -> None
     rows(page).nth(5).wait_for()
     page.keyboard.press("Control+k")
     page.get_by_role("combobox", name="Find").fill("VAT")
-    expect(page.get_by_role("option").first).to_contain_text("VAT number")
+    expect(page.get_by_role("listbox").get_by_role("option").first).to_contain_text("VAT number")
     page.get_by_role("combobox", name="Find").fill("ops-h")
     page.keyboard.press("Enter")
     expect(page).to_have_url(re.compile("agent=ops-helper"))

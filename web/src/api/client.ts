@@ -66,10 +66,25 @@ function headersFor(accept: string): Headers {
   return headers;
 }
 
+declare global {
+  interface Window {
+    /** Questions that the page's first script has asked while this code was on its way, by path. */
+    quarterdeckEarly?: Record<string, Promise<Response>>;
+  }
+}
+
+/** The answer that is on its way already, to the one who asks first. */
+function early(path: string, request: RequestInit): Promise<Response> | undefined {
+  if (typeof window === "undefined" || (request.method ?? "GET") !== "GET" || tenant !== null) return undefined;
+  const asked = window.quarterdeckEarly?.[path];
+  if (asked !== undefined) delete window.quarterdeckEarly?.[path];
+  return asked;
+}
+
 async function send(path: string, request: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await fetch(path, { credentials: "same-origin", ...request });
+    answer = await (early(path, request) ?? fetch(path, { credentials: "same-origin", ...request }));
   } catch (fault) {
     if (request.signal?.aborted) throw fault;
     throw unreachable();

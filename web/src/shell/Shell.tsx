@@ -1,5 +1,5 @@
 /** The frame around every page: where one is, who one is, and the way to anything. */
-import { ActionIcon, Tooltip, useMantineColorScheme } from "@mantine/core";
+import { ActionIcon, useMantineColorScheme } from "@mantine/core";
 import { Link, Outlet, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import type { Role, Session } from "../api/shapes";
@@ -86,16 +86,18 @@ export function Shell({ session }: { readonly session: Session }) {
           <Key>⌘K</Key>
         </button>
         <div className={style.tools}>
-          <Tooltip label="Keyboard">
-            <ActionIcon aria-label="Keyboard help" onClick={() => setOpen("help")}>
-              <Icon name="help" size={16} />
-            </ActionIcon>
-          </Tooltip>
-          <Tooltip label={dark ? "Light" : "Dark"}>
-            <ActionIcon aria-label={dark ? "Use light colours" : "Use dark colours"} onClick={turn}>
-              <Icon name={dark ? "sun" : "moon"} size={16} />
-            </ActionIcon>
-          </Tooltip>
+          <ActionIcon title="Keyboard" aria-label="Keyboard help" onClick={() => setOpen("help")}>
+            <Icon name="help" size={16} />
+          </ActionIcon>
+
+          <ActionIcon
+            title={dark ? "Light" : "Dark"}
+            aria-label={dark ? "Use light colours" : "Use dark colours"}
+            onClick={turn}
+          >
+            <Icon name={dark ? "sun" : "moon"} size={16} />
+          </ActionIcon>
+
           <Account session={session} />
         </div>
       </header>

@@ -1,4 +1,8 @@
 /** A dialog over the page: named by its title, closed by Escape, the cross or a click beside it. */
+import "@mantine/core/styles/Paper.layer.css";
+import "@mantine/core/styles/Overlay.layer.css";
+import "@mantine/core/styles/ModalBase.layer.css";
+import "@mantine/core/styles/Modal.layer.css";
 import { Modal } from "@mantine/core";
 import type { ReactNode } from "react";
 import style from "./Dialog.module.css";

@@ -1,5 +1,5 @@
 /** What one can do about a run: cancel it, send it back, say what became of an effect, pass on a link. */
-import { Button, Tooltip } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense, useState } from "react";
 import { sessionQuery } from "../../api/queries";
@@ -43,25 +43,26 @@ export function Actions({ run, span }: Props) {
   return (
     <div className={style.actions}>
       <CopyButton text={() => linkTo(span)} what="link" icon="link" />
-      <Tooltip label="Your key may look, not steer: that takes the role operator" disabled={allowed}>
-        <div className={style.actions}>
-          {canRetry && (
-            <Button disabled={!allowed} leftSection={<Icon name="retry" size={13} />} onClick={() => setOpen("retry")}>
-              Retry
-            </Button>
-          )}
-          {canCancel && (
-            <Button disabled={!allowed} leftSection={<Icon name="stop" size={12} />} onClick={() => setOpen("cancel")}>
-              Cancel
-            </Button>
-          )}
-          {doubts.length > 0 && (
-            <Button variant="filled" disabled={!allowed} onClick={() => setOpen("resolve")}>
-              Say what happened
-            </Button>
-          )}
-        </div>
-      </Tooltip>
+      <div
+        className={style.actions}
+        title={allowed ? undefined : "Your key may look, not steer: that takes the role operator"}
+      >
+        {canRetry && (
+          <Button disabled={!allowed} leftSection={<Icon name="retry" size={13} />} onClick={() => setOpen("retry")}>
+            Retry
+          </Button>
+        )}
+        {canCancel && (
+          <Button disabled={!allowed} leftSection={<Icon name="stop" size={12} />} onClick={() => setOpen("cancel")}>
+            Cancel
+          </Button>
+        )}
+        {doubts.length > 0 && (
+          <Button variant="filled" disabled={!allowed} onClick={() => setOpen("resolve")}>
+            Say what happened
+          </Button>
+        )}
+      </div>
       <Suspense fallback={null}>
         {(open === "cancel" || open === "retry") && <ControlDialog run={run} verb={open} close={close} />}
         {open === "resolve" && <ResolveDialog run={run} doubts={doubts} close={close} />}

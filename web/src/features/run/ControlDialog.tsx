@@ -1,4 +1,5 @@
 /** Asks before a run is cancelled or sent back, and says what that means for what it has done. */
+import "@mantine/core/styles/Input.layer.css";
 import { Button, TextInput } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type SyntheticEvent, useState } from "react";

@@ -1,5 +1,5 @@
 /** The head of the list: which view, what is searched, how fresh it is. */
-import { Button, Menu } from "@mantine/core";
+import { Button } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { useKeys } from "../../shell/keys";
 import { Key } from "../../ui/Empty";
@@ -53,7 +53,7 @@ export function RunsBar({ filters, show, grouped, group, updatedAt, failing }: P
         </div>
         <span className={style.gap} />
         <SearchField key={filters.q ?? ""} filters={filters} show={show} />
-        <RangeMenu filters={filters} show={show} />
+        <RangeChoice filters={filters} show={show} />
         <Button
           leftSection={<Icon name="group" />}
           aria-pressed={grouped}
@@ -128,23 +128,23 @@ function SearchField({ filters, show }: Pick<Props, "filters" | "show">) {
   );
 }
 
-function RangeMenu({ filters, show }: Pick<Props, "filters" | "show">) {
+function RangeChoice({ filters, show }: Pick<Props, "filters" | "show">) {
+  const choose = (range: string): void =>
+    show({ ...without(filters, "range"), ...(range === "" ? {} : { range: range as Range }) });
   return (
-    <Menu>
-      <Menu.Target>
-        <Button rightSection={<Icon name="down" size={11} />}>
-          {filters.range === undefined ? "All time" : RANGES[filters.range].word}
-        </Button>
-      </Menu.Target>
-      <Menu.Dropdown>
-        {(Object.keys(RANGES) as Range[]).map((range) => (
-          <Menu.Item key={range} onClick={() => show({ ...filters, range })}>
-            {RANGES[range].word}
-          </Menu.Item>
-        ))}
-        <Menu.Item onClick={() => show(without(filters, "range"))}>All time</Menu.Item>
-      </Menu.Dropdown>
-    </Menu>
+    <select
+      className={style.range}
+      aria-label="Time"
+      value={filters.range ?? ""}
+      onChange={(event) => choose(event.currentTarget.value)}
+    >
+      {(Object.keys(RANGES) as Range[]).map((range) => (
+        <option key={range} value={range}>
+          {RANGES[range].word}
+        </option>
+      ))}
+      <option value="">All time</option>
+    </select>
   );
 }
 
