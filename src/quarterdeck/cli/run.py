@@ -5,6 +5,9 @@ Commands that wait for a run's end say by their exit code how it ended: 0 succee
 """
 
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Literal, cast
 
 import msgspec
@@ -39,37 +42,43 @@ def submit(  # noqa: PLR0913  # what can be said of a run
         list[str], typer.Option("--var", metavar="NAME=VALUE", help="A variable of the prompt; JSON or text.")
     ] = [],  # noqa: B006
     key: Annotated[str, typer.Option("--idempotency-key", help="Sent twice, it is one run.")] = "",
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Record the conversation with the model there; for deployment admins."),
+    ] = None,
     timeout: TimeoutOption = None,
     tenant: TenantOption = "",
     json: JsonFlag = False,
 ) -> None:
     """Submit a run and watch it to its end. On a pipe only the answer is printed.
 
-    With --json the finished run is printed. Ctrl-C asks whether to leave it running or to cancel it.
+    With --json the finished run is printed. Ctrl-C asks whether to leave it running or to cancel it. With --record the
+    agent's connection to its real model records for as long as the run takes, into files that `recorded` connections
+    replay; put them into the agent's folder `cassettes`.
     """
     given = sys.stdin.read() if words == "-" else words
     wanted = _decoded(given) if as_json else given
-    client = deck(tenant=tenant)
-    run = client.runs.submit(
-        agent,
-        wanted,
-        user_id=user,
-        thread_id=thread,
-        priority=priority or None,
-        delay_s=delay,
-        tags=pairs(tag, "--tag") or None,
-        variables={name: _variable(value) for name, value in pairs(variable, "--var").items()} or None,
-        idempotency_key=key,
-    )
-    screen = Screen(json=json)
-    if detach:
-        screen.value(run) if json else print(run.run_id)
-        return
-    if screen.person:
-        screen.line(f"run {run.run_id}", "dim")
-        watch_run(client, run, screen, timeout, interrupted)
-        return
-    conclude(wait_for(client, run, timeout), screen)
+    client, screen = deck(tenant=tenant), Screen(json=json)
+    with _recorded(agent, record, tenant, screen):
+        run = client.runs.submit(
+            agent,
+            wanted,
+            user_id=user,
+            thread_id=thread,
+            priority=priority or None,
+            delay_s=delay,
+            tags=pairs(tag, "--tag") or None,
+            variables={name: _variable(value) for name, value in pairs(variable, "--var").items()} or None,
+            idempotency_key=key,
+        )
+        if detach and record is None:
+            screen.value(run) if json else print(run.run_id)
+            return
+        if screen.person:
+            screen.line(f"run {run.run_id}", "dim")
+            watch_run(client, run, screen, timeout, interrupted)
+        else:
+            conclude(wait_for(client, run, timeout), screen)
 
 
 @app.command(epilog="Example: qd run watch last")
@@ -245,6 +254,23 @@ def trace(run_id: RunArgument, tenant: TenantOption = "", json: JsonFlag = False
     screen.line(harmless(found.story.sentence), "bold")
     for text, style in draw(found.spans):
         screen.line(text, style)
+
+
+@contextmanager
+def _recorded(agent: str, folder: Path | None, tenant: str, screen: Screen) -> Generator[None]:
+    """Record while the block lasts, if a folder was named; then say what was written."""
+    if folder is None:
+        yield
+        return
+    from quarterdeck.cli.recording import recording
+
+    written: set[Path] = set()
+    try:
+        with recording(deck(admin=True, tenant=tenant), agent, folder) as written:
+            yield
+    finally:
+        for path in sorted(written):
+            screen.note(f"recorded {path}")
 
 
 def _decoded(text: str) -> dict[str, Json]:

@@ -208,3 +208,24 @@ def test_workers_are_listed_for_admins(admin: Shell, qd: Shell):
 )
 def test_wrong_usage_exits_with_2_and_prints_nothing_to_a_pipe(qd: Shell, command: tuple[str, ...]):
     assert qd(*command, code=2).out == ""
+
+
+def test_a_conversation_is_recorded_and_replayed_without_the_model(tenant: Tenant, admin: Shell):
+    provider, url = f"wire-{tenant.slug}", f"{tenant.stage.outside.provider.url}/v1"
+    admin("provider", "add", provider, "--kind", "openai_compatible", "--url", url)
+    tenant.agent(model={"provider": provider, "id": PIN}, tools=[])
+    tapes = admin.folder / "tapes"
+    said = admin("run", "submit", "clerk", "record me", "--record", "tapes")
+    assert said.out == "hello\n"
+    recorded = list(tapes.iterdir())
+    assert said.err == f"recorded {recorded[0]}\n"
+    assert admin("provider", "update", provider, "--json").json["options"] == {}
+    admin("run", "submit", "clerk", "not me")
+    assert list(tapes.iterdir()) == recorded
+
+    admin("provider", "remove", provider)
+    admin("provider", "add", provider, "--kind", "recorded", "--option", f"folder={tapes}")
+    assert admin("run", "submit", "clerk", "record me").out == "hello\n"
+    assert admin("run", "submit", "clerk", "something else", code=3).out == ""
+    refused = admin("run", "submit", "clerk", "record me", "--record", "tapes", code=1)
+    assert "asks no real model" in refused.err
