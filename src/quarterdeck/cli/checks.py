@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+from quarterdeck.cli.configured import SHORTEST_SECRET
 from quarterdeck.core.errors import Error
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.checks import refuse_unmigrated, refuse_unsafe
@@ -25,7 +26,6 @@ from quarterdeck.providers.service import Providers
 _GIGABYTE = 1024**3
 _LEAST_DISK, _LITTLE_DISK = _GIGABYTE // 4, 2 * _GIGABYTE
 _WRONG_CLOCK, _OFF_CLOCK = 30.0, 2.0
-_SHORTEST_SECRET = 16
 
 # The server's version and its clock, asked in one round trip.
 SELECT_SERVER = "SELECT current_setting('server_version') AS version, clock_timestamp() AS now"
@@ -90,7 +90,7 @@ def check_python() -> Check:
 def check_secret(settings: Settings) -> Check:
     """The master secret, from which all others derive."""
     length = len(settings.secret_key.get_secret_value())
-    if length < _SHORTEST_SECRET:
+    if length < SHORTEST_SECRET:
         fix = "set it to at least 16 characters of chance, the same for every process, and keep it"
         return Check("secret", Verdict.FAIL, "QUARTERDECK_SECRET_KEY is not set" if not length else "too short", fix)
     return Check("secret", Verdict.OK, f"{length} characters")

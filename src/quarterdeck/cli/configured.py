@@ -8,6 +8,9 @@ from quarterdeck.cli.local import write_private
 from quarterdeck.core.errors import Misconfigured
 from quarterdeck.core.settings import Settings
 
+SHORTEST_SECRET = 16
+"""Characters below which a master secret is none."""
+
 _KEPT_IN = "secret.key"
 
 

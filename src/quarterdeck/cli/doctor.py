@@ -36,10 +36,11 @@ async def _examine(screen: Screen) -> list[str]:
     from quarterdeck.cli.checks import Check, examine
     from quarterdeck.cli.configured import read_settings
     from quarterdeck.cli.presence import NoDatabase, settings_here
+    from quarterdeck.db.faults import SecretMissing
 
     try:
         settings = settings_here()
-    except NoDatabase:
+    except (NoDatabase, SecretMissing):
         settings = read_settings()
     checks: list[Check] = []
     # Closed in good order also when whoever reads the output has had enough of it.

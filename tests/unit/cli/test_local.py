@@ -9,7 +9,9 @@ import pytest
 from quarterdeck.cli.configured import SettingsInvalid, altered, read_settings, with_secret
 from quarterdeck.cli.connect import NoDeployment, deck
 from quarterdeck.cli.local import FOLDER, Access, find_folder, recall, remember, write_private
+from quarterdeck.cli.presence import settings_here
 from quarterdeck.core.settings import Settings
+from quarterdeck.db.faults import SecretMissing
 from quarterdeck.sdk import Quarterdeck
 
 ACCESS = Access("http://127.0.0.1:7410", "dev", "qd_tenant_key", "qd_admin_key")
@@ -116,3 +118,16 @@ def test_the_folders_key_is_not_sent_to_another_deployment(here: Path, monkeypat
 def test_without_any_deployment_the_way_out_is_said(here: Path):
     with pytest.raises(NoDeployment, match="qd dev"):
         deck()
+
+
+def test_a_process_without_a_secret_does_not_start(here: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("QUARTERDECK_SECRET_KEY", raising=False)
+    monkeypatch.setenv("QUARTERDECK_APP_URL", "postgresql://qd_app:x@db/q")
+    with pytest.raises(SecretMissing):
+        settings_here()
+    with_secret(Settings(data_dir=here / FOLDER))
+    with pytest.raises(SecretMissing):  # the folder's own belongs to another deployment
+        settings_here()
+    monkeypatch.setenv("QUARTERDECK_SECRET_KEY", "short")
+    with pytest.raises(SecretMissing):
+        settings_here()
