@@ -141,7 +141,7 @@ async def test_a_deadlock_is_contended_and_retrying_gets_through(database):
         retrying(lambda: lock_in_order("a", "b")),
         retrying(lambda: lock_in_order("b", "a")),
     )
-    assert len(tries) == 3
+    assert len(tries) >= 3  # on a busy machine the one that comes again may meet the other once more
 
 
 async def test_retrying_gives_up_in_the_end():
