@@ -87,7 +87,7 @@ class ToolSection(Section):
         default=None, description="Further tries of a safe or keyed call that failed; 2 by default."
     )
     max_concurrency: values.Concurrency | None = Field(
-        default=None, description="Calls at the same time in one run; 0, the default, is no limit of its own."
+        default=None, description="Calls at the same time in one worker; 0, the default, is no limit of its own."
     )
 
     LATER: ClassVar[dict[str, str]] = {
