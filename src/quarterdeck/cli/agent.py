@@ -14,7 +14,7 @@ from quarterdeck.cli.screen import Screen
 if TYPE_CHECKING:
     from quarterdeck.releases.build import Draft
     from quarterdeck.sdk import Quarterdeck
-    from quarterdeck.sdk.records import Registered
+    from quarterdeck.sdk.holdings import Registered
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Check, register and list agents.")
 

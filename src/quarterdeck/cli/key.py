@@ -9,7 +9,7 @@ from quarterdeck.cli.connect import deck
 from quarterdeck.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from quarterdeck.sdk.records import Key
+    from quarterdeck.sdk.holdings import Key
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make, list and revoke API keys.")
 

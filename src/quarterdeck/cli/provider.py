@@ -12,7 +12,7 @@ from quarterdeck.cli.screen import Screen
 from quarterdeck.core.json import Json, decode
 
 if TYPE_CHECKING:
-    from quarterdeck.sdk.records import Provider
+    from quarterdeck.sdk.holdings import Provider
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Connect model providers.")
 

@@ -9,7 +9,7 @@ from quarterdeck.cli.connect import deck
 from quarterdeck.cli.screen import Screen
 
 if TYPE_CHECKING:
-    from quarterdeck.sdk.records import Delivery, Webhook
+    from quarterdeck.sdk.holdings import Delivery, Webhook
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Register webhooks and see their deliveries.")
 

@@ -10,7 +10,7 @@ with Quarterdeck() as deck:
 
 from quarterdeck.core.signature import SignatureInvalid
 from quarterdeck.core.signature import verify as verify_webhook
-from quarterdeck.sdk import errors, records
+from quarterdeck.sdk import errors, holdings, records
 from quarterdeck.sdk.aio.client import AsyncQuarterdeck
 from quarterdeck.sdk.errors import QuarterdeckError
 from quarterdeck.sdk.records import Delta, Event, Reset, Run
@@ -26,6 +26,7 @@ __all__ = [
     "Run",
     "SignatureInvalid",
     "errors",
+    "holdings",
     "records",
     "verify_webhook",
 ]

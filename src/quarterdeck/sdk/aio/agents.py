@@ -8,7 +8,8 @@ from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.listing import AsyncListing
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Agent, Page, Registered, Release
+from quarterdeck.sdk.holdings import Agent, Registered, Release
+from quarterdeck.sdk.records import Page
 
 
 class AsyncAgents:

@@ -16,8 +16,8 @@ from quarterdeck.sdk.aio.threads import AsyncThreads
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.aio.webhooks import AsyncWebhooks
 from quarterdeck.sdk.errors import Unavailable
+from quarterdeck.sdk.holdings import Actor, Readiness
 from quarterdeck.sdk.options import RETRIES, TIMEOUT, Options, options, trust
-from quarterdeck.sdk.records import Actor, Readiness
 
 
 class AsyncQuarterdeck:

@@ -6,7 +6,8 @@ from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.listing import AsyncListing
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Key, Page, Tenant
+from quarterdeck.sdk.holdings import Key, Tenant
+from quarterdeck.sdk.records import Page
 
 
 class AsyncKeys:

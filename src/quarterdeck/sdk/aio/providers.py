@@ -7,7 +7,8 @@ from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.listing import AsyncListing
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Page, Provider, Worker
+from quarterdeck.sdk.holdings import Provider, Worker
+from quarterdeck.sdk.records import Page
 
 
 class AsyncProviders:

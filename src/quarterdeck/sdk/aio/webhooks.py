@@ -6,7 +6,8 @@ from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.listing import AsyncListing
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Delivery, Page, Rotated, Webhook
+from quarterdeck.sdk.holdings import Delivery, Rotated, Webhook
+from quarterdeck.sdk.records import Page
 
 
 class AsyncWebhooks:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from quarterdeck.core.json import Json
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Agent, Page, Registered, Release
+from quarterdeck.sdk.holdings import Agent, Registered, Release
+from quarterdeck.sdk.records import Page
 from quarterdeck.sdk.sync.listing import Listing
 from quarterdeck.sdk.sync.transport import Transport
 

@@ -10,8 +10,8 @@ import httpx
 
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.errors import Unavailable
+from quarterdeck.sdk.holdings import Actor, Readiness
 from quarterdeck.sdk.options import RETRIES, TIMEOUT, Options, options, trust
-from quarterdeck.sdk.records import Actor, Readiness
 from quarterdeck.sdk.sync.agents import Agents, Releases
 from quarterdeck.sdk.sync.keys import Keys, Tenants
 from quarterdeck.sdk.sync.providers import Providers, Workers

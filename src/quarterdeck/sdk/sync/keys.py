@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Key, Page, Tenant
+from quarterdeck.sdk.holdings import Key, Tenant
+from quarterdeck.sdk.records import Page
 from quarterdeck.sdk.sync.listing import Listing
 from quarterdeck.sdk.sync.transport import Transport
 

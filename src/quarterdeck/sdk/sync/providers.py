@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from quarterdeck.core.json import Json
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Page, Provider, Worker
+from quarterdeck.sdk.holdings import Provider, Worker
+from quarterdeck.sdk.records import Page
 from quarterdeck.sdk.sync.listing import Listing
 from quarterdeck.sdk.sync.transport import Transport
 

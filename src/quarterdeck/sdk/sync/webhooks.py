@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.records import Delivery, Page, Rotated, Webhook
+from quarterdeck.sdk.holdings import Delivery, Rotated, Webhook
+from quarterdeck.sdk.records import Page
 from quarterdeck.sdk.sync.listing import Listing
 from quarterdeck.sdk.sync.transport import Transport
 
