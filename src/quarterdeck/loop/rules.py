@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-import jsonschema_rs
-
 from quarterdeck.core.json import Json, JsonObject, decode
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs.events import Handoff
 from quarterdeck.runs.fold import CallState, RunState
 from quarterdeck.runs.messages import Call, ModelMessage, Text
 from quarterdeck.runs.records import Effect, Repeat, Status, StopReason
+from quarterdeck.spec.schemas import Compiled
 
 EMPTY = "empty"
 CUT_OFF = "cut_off"
@@ -211,7 +210,7 @@ class OutputCheck:
     """A release's output schema, compiled once."""
 
     def __init__(self, schema: JsonObject) -> None:
-        self._validator = jsonschema_rs.validator_for(dict(schema))
+        self._schema = Compiled(schema)
 
     def judge(self, text: str) -> Fits | Misfits:
         """Whether an answer is JSON that fits. One fenced code block around it is accepted: models do that."""
@@ -219,11 +218,14 @@ class OutputCheck:
             value = decode(_unfenced(text))
         except ValueError as error:
             return Misfits((f"not JSON: {error}",))
+        found = self._schema.misfits(value)
+        if isinstance(found, str):
+            return Misfits((f"the whole answer: {found}",))
         errors = tuple(
             f"{'/'.join(str(part) for part in error.instance_path) or 'the whole answer'}: {error.message}"
-            for error in self._validator.iter_errors(value)
+            for error in found[:10]
         )
-        return Misfits(errors[:10]) if errors else Fits(value)
+        return Misfits(errors) if errors else Fits(value)
 
 
 def _unfenced(text: str) -> str:

@@ -11,9 +11,36 @@ import jsonschema_rs
 from quarterdeck.core.json import Json, JsonObject, encode
 from quarterdeck.core.text import shorten
 from quarterdeck.spec.values import LARGEST_SCHEMA
+from quarterdeck.spec.work import REFERENCES, TooMuchWork, Work
 
 _DEEPEST = 48
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_MOST_TO_JUDGE = 1_000_000
+_MOST_TO_EXPLAIN = 20_000
+_BACKTRACKING = 3_000
+
+
+class Compiled:
+    """A schema of somebody else's, ready to be applied. It fetches nothing, and never takes longer than half a second.
+
+    Raises TooMuchWork or `jsonschema_rs.ValidationError` for one that `schema_fault` has not passed.
+    """
+
+    def __init__(self, schema: JsonObject) -> None:
+        self._work = Work(schema)
+        # Most patterns match in linear time; those with look-around or backreferences get so many steps.
+        patterns = jsonschema_rs.FancyRegexOptions(backtrack_limit=_BACKTRACKING)
+        self._validator = jsonschema_rs.validator_for(dict(schema), offline=True, pattern_options=patterns)
+
+    def misfits(self, value: Json) -> Sequence[jsonschema_rs.ValidationError] | str:
+        """What does not fit; none = it fits. In words, as a clause, where looking for it would take too long."""
+        if not self._work.slight and self._work.on(value, _MOST_TO_JUDGE) is None:
+            return "it is too big or nested too deeply to be checked against its schema; make it smaller"
+        if self._validator.is_valid(value):
+            return ()
+        # Making an error costs a hundred times what a comparison does.
+        if self._work.on(value, _MOST_TO_EXPLAIN) is None:
+            return "it does not fit its schema, and is too big or nested too deeply to say where; make it smaller"
+        return list(self._validator.iter_errors(value))
 
 
 def schema_fault(schema: JsonObject, *, of_object: bool = True) -> str | None:
@@ -32,6 +59,10 @@ def schema_fault(schema: JsonObject, *, of_object: bool = True) -> str | None:
     if of_object and schema.get("type") != "object":
         return 'it has to describe an object: say "type": "object" at its top'
     try:
+        _ = Work(schema)
+    except TooMuchWork as fault:
+        return str(fault)
+    try:
         # Offline, or a `$schema` or `$ref` would make this very check fetch an address that a stranger chose.
         _ = jsonschema_rs.validator_for(dict(schema), offline=True)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as fault:
@@ -42,7 +73,7 @@ def schema_fault(schema: JsonObject, *, of_object: bool = True) -> str | None:
 def _references(value: Json) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if key in _REFERENCES and isinstance(item, str):
+            if key in REFERENCES and isinstance(item, str):
                 yield item
             else:
                 yield from _references(item)

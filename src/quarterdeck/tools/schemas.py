@@ -7,6 +7,7 @@ import jsonschema_rs
 
 from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.core.text import shorten
+from quarterdeck.spec.schemas import Compiled
 
 _MOST = 8
 _LONGEST = 300
@@ -15,20 +16,19 @@ _LONGEST = 300
 class Schema:
     """One compiled schema. Raises `jsonschema_rs.ValidationError` where it is not a valid schema itself.
 
-    It never fetches what a `$ref` points to, and its patterns match in linear time: schemas come from others.
+    It never fetches what a `$ref` points to, and is not applied where that would take too long: schemas come from
+    others.
     """
 
     def __init__(self, schema: JsonObject) -> None:
         self._schema = schema
-        self._validator = jsonschema_rs.validator_for(
-            dict(schema), offline=True, pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000)
-        )
+        self._compiled = Compiled(schema)
 
     def problems(self, value: Json) -> tuple[str, ...]:
         """What does not fit, each with its place, what is wrong and what is allowed. Empty = it fits."""
-        if self._validator.is_valid(value):
-            return ()
-        errors = list(self._validator.iter_errors(value))
+        errors = self._compiled.misfits(value)
+        if isinstance(errors, str):
+            return (f"at the top: {errors}",)
         told = [self._tell(error) for error in errors[:_MOST]]
         if len(errors) > _MOST:
             told.append(f"and {len(errors) - _MOST} more")
