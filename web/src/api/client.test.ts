@@ -98,3 +98,28 @@ describe("what goes wrong", () => {
     expect([400, 401, 403, 404, 409, 422].map((status) => worthAnotherTry(of(status)))).toEqual(Array(6).fill(false));
   });
 });
+
+describe("what was asked for early", () => {
+  const ahead = (answer: Promise<Response>): void => {
+    vi.stubGlobal("window", { quarterdeckEarly: { "/v1/runs": answer } });
+  };
+
+  it("is used once", async () => {
+    const fetched = answering(200, '"later"');
+    ahead(Promise.resolve(new Response('"early"')));
+    expect([await ask("/v1/runs"), await ask("/v1/runs")]).toEqual(["early", "later"]);
+    expect(fetched).toHaveBeenCalledTimes(1);
+  });
+
+  it("is asked for again where it was refused before somebody signed in", async () => {
+    answering(200, '"later"');
+    ahead(Promise.resolve(new Response("{}", { status: 401 })));
+    expect(await ask("/v1/runs")).toBe("later");
+  });
+
+  it("is asked for again where it broke", async () => {
+    answering(200, '"later"');
+    ahead(Promise.reject(new TypeError("cut")));
+    expect(await ask("/v1/runs")).toBe("later");
+  });
+});

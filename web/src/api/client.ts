@@ -73,18 +73,23 @@ declare global {
   }
 }
 
-/** The answer that is on its way already, to the one who asks first. */
-function early(path: string, request: RequestInit): Promise<Response> | undefined {
-  if (typeof window === "undefined" || (request.method ?? "GET") !== "GET" || tenant !== null) return undefined;
+const EARLY = 8_000;
+
+/** The answer that the page's first script has asked for, to the one who asks first; null where it is old or a refusal. */
+async function early(path: string, request: RequestInit): Promise<Response | null> {
+  if (typeof window === "undefined" || (request.method ?? "GET") !== "GET" || tenant !== null) return null;
   const asked = window.quarterdeckEarly?.[path];
-  if (asked !== undefined) delete window.quarterdeckEarly?.[path];
-  return asked;
+  if (asked === undefined) return null;
+  delete window.quarterdeckEarly?.[path];
+  if (performance.now() > EARLY) return null;
+  const answer = await asked.catch(() => null);
+  return answer?.ok === true ? answer : null;
 }
 
 async function send(path: string, request: RequestInit): Promise<Response> {
   let answer: Response;
   try {
-    answer = await (early(path, request) ?? fetch(path, { credentials: "same-origin", ...request }));
+    answer = (await early(path, request)) ?? (await fetch(path, { credentials: "same-origin", ...request }));
   } catch (fault) {
     if (request.signal?.aborted) throw fault;
     throw unreachable();

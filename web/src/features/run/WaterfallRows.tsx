@@ -205,7 +205,7 @@ const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fol
           <Plain text={span.name} />
         </span>
         <RiskChip risk={span.risk} />
-        <Mishap status={span.status} />
+        {span.kind !== "policy" && <Mishap status={span.status} />}
         {folded && <span className={style.beneath}>{beneath}</span>}
       </div>
       <div className={style.cell}>
