@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from scripts.findings import ROOT
-from scripts.reference import cli, errors, events, http, settings
+from scripts.reference import cli, errors, events, http, sdk, settings
 
 FOLDER = ROOT / "docs" / "reference"
 PAGES: Mapping[str, Callable[[], str]] = {
@@ -13,6 +13,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "events.md": events.written,
     "http.md": http.written,
     "openapi.json": http.openapi,
+    "sdk.md": sdk.written,
     "settings.md": settings.written,
 }
 

@@ -262,8 +262,10 @@ class Fleet:
         return {**kept, **given}
 
     def _tell(self, event: Event) -> None:
-        if self._on_event is not None:
-            self._on_event(event)
+        # Whoever listens may be a terminal that is gone: supervision goes on.
+        with contextlib.suppress(Exception):
+            if self._on_event is not None:
+                self._on_event(event)
 
     def _await_api(self) -> None:
         child, until = self.children[SERVE], time.monotonic() + _PATIENCE
@@ -289,7 +291,8 @@ class Fleet:
             for name, child in tuple(self.children.items()):
                 for line, place in _lines_after(child.log_file, places.get(name, child.log_start)):
                     places[name] = place
-                    on_line(name, line)
+                    with contextlib.suppress(Exception):  # as above
+                        on_line(name, line)
             if ending:
                 return
             self._ended.wait(0.1)
