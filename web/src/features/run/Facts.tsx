@@ -13,18 +13,20 @@ export function Facts({ trace }: { readonly trace: Trace }) {
   const now = moving ? clock : Date.parse(run.finished_at ?? run.created_at);
   const shares = useMemo(() => sharesOf(trace.spans, now), [trace.spans, now]);
   const whole = shares.reduce((sum, share) => sum + share.ms, 0);
+  const lasted = moving ? Math.max(0, now - Date.parse(run.created_at)) : run.duration_ms;
+  const unpriced = run.cost_micro_usd === 0 && trace.cost.some((row) => row.cost === null);
   const waiting = shares.find((share) => share.kind === "wait")?.ms ?? 0;
   const limit = run.budget.max_steps;
   return (
     <div className={style.facts}>
       <dl className={style.list}>
-        <Fact name="Duration">{duration(whole)}</Fact>
+        <Fact name="Duration">{duration(lasted)}</Fact>
         {waiting > 0 && (
           <Fact name="of it waiting for people" tone="wait">
             {duration(waiting)}
           </Fact>
         )}
-        <Fact name="Cost">{money(run.cost_micro_usd)}</Fact>
+        <Fact name="Cost">{unpriced ? <span className={style.of}>no price</span> : money(run.cost_micro_usd)}</Fact>
         <Fact name="Tokens in · out">
           {count(run.input_tokens)} · {count(run.output_tokens)}
         </Fact>
