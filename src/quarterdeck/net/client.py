@@ -64,8 +64,7 @@ class Outbound:
     @classmethod
     def of(cls, settings: Settings, allowed: Iterable[str] = ()) -> Self:
         """The client that a deployment's settings describe; `allowed` adds `host:port` pairs for one kind of client."""
-        listed = (pair.strip().lower() for pair in (*settings.allowed_targets.split(","), *allowed))
-        return cls(Reach(settings.allow_private_targets, frozenset(pair for pair in listed if pair)))
+        return cls(Reach.of(settings, allowed))
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,8 +1,11 @@
 """What the rules of outbound calls judge and what they answer."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Self
+
+from quarterdeck.core.settings import Settings
 
 Headers = tuple[tuple[str, str], ...]
 """Names in lower case with their values, in the order received; a name may stand there more than once."""
@@ -84,6 +87,12 @@ class Reach:
     """Also loopback, private, carrier NAT and unique local addresses; never cloud metadata, link-local or multicast."""
     allowed: frozenset[str] = frozenset()
     """`host:port` (`[v6]:port`) that may be reached wherever its name leads."""
+
+    @classmethod
+    def of(cls, settings: Settings, allowed: Iterable[str] = ()) -> Self:
+        """What a deployment's settings allow; `allowed` adds `host:port` pairs for one kind of client."""
+        listed = (pair.strip().lower() for pair in (*settings.allowed_targets.split(","), *allowed))
+        return cls(settings.allow_private_targets, frozenset(pair for pair in listed if pair))
 
     def opens(self, host: str, port: int) -> bool:
         """Whether the deployment lists this very host and port."""

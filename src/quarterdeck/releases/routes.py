@@ -19,6 +19,7 @@ from quarterdeck.http.fixes import invalid
 from quarterdeck.http.idempotency import idempotent
 from quarterdeck.http.pages import DEFAULT_LIMIT, CursorQuery, LimitQuery, page, read_cursor
 from quarterdeck.http.parts import PartsDep
+from quarterdeck.net.records import Reach
 from quarterdeck.releases import store
 from quarterdeck.releases.bodies import (
     AgentChange,
@@ -82,7 +83,7 @@ Version = Annotated[
     response_model=RegisteredRecord,
     responses={200: {"model": RegisteredRecord, "description": "The release was there before."}},
 )
-async def register_release(request: Request, body: NewRelease, desk: DeskDep) -> Response:
+async def register_release(request: Request, body: NewRelease, desk: DeskDep, parts: PartsDep) -> Response:
     """Register a release and make it the one that new runs of its agent take.
 
     Registering the same manifest again is the same release. Code and local commands are registered by deployment
@@ -100,7 +101,7 @@ async def register_release(request: Request, body: NewRelease, desk: DeskDep) ->
 
     async def act() -> Answer:
         registered = await desk.releases.register(
-            tx, desk.tenant, submission, actor.subject, may_bring_code=actor.admin
+            tx, desk.tenant, submission, actor.subject, may_bring_code=actor.admin, reach=Reach.of(parts.settings)
         )
         location = f"/v1/releases/{registered.release.id}"
         return Answer(show_registered(registered), 201 if registered.created else 200, location=location)

@@ -11,6 +11,8 @@ from itertools import chain
 
 from quarterdeck.core.json import Json
 from quarterdeck.core.text import is_storable, shorten, storable
+from quarterdeck.net.records import Reach, Refusal
+from quarterdeck.net.rules import judge_url
 from quarterdeck.releases.manifest import Manifest, Server, digest_of, schemas_of
 from quarterdeck.releases.records import BEHAVIOUR_VERSION
 from quarterdeck.releases.view import variable_json
@@ -19,6 +21,7 @@ from quarterdeck.spec.paths import CASSETTES, clash, path_fault
 from quarterdeck.spec.schemas import schema_fault
 
 _MOST_SHOWN = 20
+_PUBLIC = Reach()
 _BUILD_AGAIN = "build it again with `qd agent register`"
 
 
@@ -35,17 +38,20 @@ class Fault:
         return {"place": self.place, "problem": self.problem, "fix": self.fix}
 
 
-def judge(manifest: Manifest, files: Mapping[str, bytes], provider_kind: str | None) -> tuple[Fault, ...]:
+def judge(
+    manifest: Manifest, files: Mapping[str, bytes], provider_kind: str | None, reach: Reach = _PUBLIC
+) -> tuple[Fault, ...]:
     """What is wrong with a submitted release, at most twenty faults; empty when it can be registered.
 
-    `provider_kind` is that of the connection which the pin names, None while there is no such connection.
+    `provider_kind` is that of the connection which the pin names, None while there is no such connection. `reach` says
+    how far its tool servers may be. A name is looked up at each call; an address shows here already where it leads.
     """
     checks = (
         _judge_texts(manifest),
         _judge_behaviour(manifest),
         _judge_prompt(manifest),
         _judge_pin(manifest, provider_kind),
-        _judge_servers(manifest),
+        _judge_servers(manifest, reach),
         _judge_tools(manifest),
         _judge_schemas(manifest),
         _judge_paths(manifest, files),
@@ -99,16 +105,16 @@ def _judge_pin(manifest: Manifest, provider_kind: str | None) -> Iterator[Fault]
         yield Fault("manifest.model.id", refusal.rstrip("."), "pin an exact id")
 
 
-def _judge_servers(manifest: Manifest) -> Iterator[Fault]:
+def _judge_servers(manifest: Manifest, reach: Reach) -> Iterator[Fault]:
     for name, count in Counter(server.name for server in manifest.servers).items():
         if count > 1:
             yield Fault("manifest.servers", f"{name!r} is there {count} times", "give each server a name of its own")
     for at, server in enumerate(manifest.servers):
-        for place, problem in _server_faults(server, manifest.files):
+        for place, problem in _server_faults(server, manifest.files, reach):
             yield Fault(f"manifest.servers[{at}].{place}", problem, "correct it in agent.yaml")
 
 
-def _server_faults(server: Server, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+def _server_faults(server: Server, files: Mapping[str, str], reach: Reach) -> Iterator[tuple[str, str]]:
     foreign = [name for name in _filled(server) if name not in _FIELDS_OF[server.kind]]
     if foreign:
         yield foreign[0], f"a {server.kind} server has no such field"
@@ -118,7 +124,7 @@ def _server_faults(server: Server, files: Mapping[str, str]) -> Iterator[tuple[s
         case values.ServerKind.STDIO:
             yield from _stdio_faults(server)
         case values.ServerKind.HTTP:
-            yield from _http_faults(server)
+            yield from _http_faults(server, reach)
 
 
 def _python_faults(server: Server, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -136,10 +142,13 @@ def _stdio_faults(server: Server) -> Iterator[tuple[str, str]]:
         yield f"environment.{shorten(name, 60)}", problem
 
 
-def _http_faults(server: Server) -> Iterator[tuple[str, str]]:
+def _http_faults(server: Server, reach: Reach) -> Iterator[tuple[str, str]]:
     fault = endpoints.url_fault(server.url)
+    target = judge_url(server.url, reach)
     if fault is not None:
         yield "url", fault
+    elif isinstance(target, Refusal):
+        yield "url", target.why.rstrip(".")
     for name, value in (server.headers or {}).items():
         fault = endpoints.header_fault(name, value)
         if fault is not None:

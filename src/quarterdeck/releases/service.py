@@ -16,6 +16,7 @@ from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.core.text import shorten, storable
 from quarterdeck.db.records import Tx
 from quarterdeck.http.fixes import explain_invalid, invalid
+from quarterdeck.net.records import Reach
 from quarterdeck.releases import rules, store
 from quarterdeck.releases.changes import changes
 from quarterdeck.releases.errors import (
@@ -48,20 +49,28 @@ class Releases:
         self._known: OrderedDict[tuple[TenantId, ReleaseId], Release] = OrderedDict()
 
     async def register(
-        self, tx: Tx, tenant: TenantId, submission: Submission, by: str, *, may_bring_code: bool
+        self,
+        tx: Tx,
+        tenant: TenantId,
+        submission: Submission,
+        by: str,
+        *,
+        may_bring_code: bool,
+        reach: Reach | None = None,
     ) -> Registered:
         """Keep a release with its files and make it the one that new runs of its agent take.
 
         Idempotent: the same manifest is the same release. Nothing that was sent is believed: digests, id, pins, paths
         and schemas are checked anew. Raises Invalid or ManifestRefused with every fault, LabelTaken, and CodeRefused
-        where the release holds code or commands and `may_bring_code` is False.
+        where the release holds code or commands and `may_bring_code` is False. `reach` is how far tool servers may be:
+        by default on the public internet.
         """
         manifest = read_manifest(submission.manifest)
         if rules.needs_code(manifest) and not may_bring_code:
             raise CodeRefused
         agent = AgentName(manifest.agent)
         kind = await store.provider_kind(tx, tenant, manifest.model.provider, agent)
-        release = await asyncio.to_thread(_examine, submission, manifest, kind)
+        release = await asyncio.to_thread(_examine, submission, manifest, kind, reach or Reach())
         previous = await store.hold_agent(tx, tenant, agent)
         await self._require_free(tx, tenant, agent, release, submission.label)
         content = cast("JsonObject", as_doubles(submission.manifest))
@@ -233,9 +242,9 @@ def read_manifest(manifest: JsonObject) -> Manifest:
         raise explain_invalid([{**error, "loc": ("manifest", *error["loc"])} for error in errors]) from None
 
 
-def _examine(submission: Submission, manifest: Manifest, kind: str | None) -> ReleaseId:
+def _examine(submission: Submission, manifest: Manifest, kind: str | None, reach: Reach) -> ReleaseId:
     """The id of a submission that passed every check. Raises ManifestRefused."""
-    faults = rules.judge(manifest, submission.files, kind)
+    faults = rules.judge(manifest, submission.files, kind, reach)
     if faults:
         raise _refused(faults)
     try:

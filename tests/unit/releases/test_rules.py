@@ -59,6 +59,11 @@ BAD = {
         FILES,
         [("manifest.servers[0].url", "it has to begin with https:// (or http://) and name a host")],
     ),
+    "an address that points inside": (
+        {"servers.0": {**REMOTE, "url": "http://[::ffff:10.0.0.1]:8080/mcp"}},
+        FILES,
+        [("manifest.servers[0].url", "Outbound calls reach public addresses only")],
+    ),
     "a credential in a header": (
         {"servers.0": {**REMOTE, "headers": {"authorization": "x"}}},
         FILES,
