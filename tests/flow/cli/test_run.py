@@ -85,13 +85,12 @@ def test_a_run_is_sent_back_after_what_failed_it_is_put_right(tenant: Tenant, qd
 def test_watching_survives_the_death_of_the_api(tenant: Tenant, qd: Shell):
     slow(tenant, {**LOOK, "times": 12}, {"text": "done"}, latency_ms=250)
     run = qd("run", "submit", "clerk", "go", "--detach").out.strip()
-    with qd.started("run", "watch", run) as watching:
-        assert watching.stdout is not None
-        seen = [watching.stdout.readline() for _ in range(4)]
+    output = qd.folder / "watched.txt"
+    with qd.started("run", "watch", run, output=output) as watching:
+        until(lambda: "round 2" in output.read_text(), "it is under way")
         tenant.stage.kill("serve")
-        out, _ = watching.communicate(timeout=60)
-    assert watching.returncode == 0, out
-    lines = "".join([*seen, out]).splitlines()
+        assert watching.wait(60) == 0, output.read_text()
+    lines = output.read_text().splitlines()
     assert [line for line in lines if line.startswith("→")] == [f'→ look(what="round {n}")' for n in range(1, 13)]
     assert lines[-2:] == ["■ succeeded", "done"]
 
@@ -124,12 +123,12 @@ def test_ctrl_c_leaves_a_run_running(tenant: Tenant, qd: Shell):
         terminal.see("It goes on: qd run watch ")
         assert terminal.end() == 130
     assert qd("run", "show", "last", "--json").json["status"] == "running"
-    with qd.started("run", "watch", "last") as watching:
-        until(lambda: watching.stdout is not None and watching.stdout.readline().startswith("→"), "it is watched")
+    output = qd.folder / "watched.txt"
+    with qd.started("run", "watch", "last", output=output) as watching:
+        until(lambda: "→" in output.read_text(), "it is watched")
         watching.send_signal(signal.SIGINT)
-        out, _ = watching.communicate(timeout=30)
-        assert watching.returncode == 130
-        assert "It goes on" in out
+        assert watching.wait(30) == 130
+        assert "It goes on" in output.read_text()
     assert qd("run", "cancel", "last").out == "cancelled\n"
 
 
