@@ -9,6 +9,11 @@ from typing import Literal
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from quarterdeck.core.errors import Misconfigured
+
+SHORTEST_SECRET = 16
+"""Characters of the master secret, at least."""
+
 
 class Settings(BaseSettings):
     """Everything that can be set. Times are seconds, sizes bytes, unless the name says otherwise."""
@@ -78,10 +83,14 @@ class Settings(BaseSettings):
     otlp_content: bool = Field(default=False, description="Put prompts, arguments and results into exported spans.")
 
     def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for one purpose, derived from the master secret (HMAC-SHA256, one block of HKDF-Expand)."""
-        return hmac.new(
-            self.secret_key.get_secret_value().encode(), purpose.encode() + b"\x01", hashlib.sha256
-        ).digest()
+        """A 32-byte key for one purpose, derived from the master secret (HMAC-SHA256, one block of HKDF-Expand).
+
+        Raises Misconfigured when there is no secret worth the name: nothing may be sealed or proven with a guess.
+        """
+        secret = self.secret_key.get_secret_value().encode()
+        if len(secret) < SHORTEST_SECRET:
+            raise Misconfigured(f"Set QUARTERDECK_SECRET_KEY to at least {SHORTEST_SECRET} random characters.")
+        return hmac.new(secret, purpose.encode() + b"\x01", hashlib.sha256).digest()
 
     @property
     def lease_time(self) -> timedelta:

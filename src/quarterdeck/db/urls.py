@@ -2,12 +2,11 @@
 
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from quarterdeck.core.settings import Settings
+from quarterdeck.core.settings import SHORTEST_SECRET, Settings
 from quarterdeck.db.faults import BadUrl, SecretMissing
 from quarterdeck.db.records import Urls
 
 APP, SYSTEM, OWNER = "qd_app", "qd_system", "qd_owner"
-_SHORTEST_SECRET = 16
 
 
 def urls_of(settings: Settings, *, owner: str = "") -> Urls:
@@ -26,7 +25,7 @@ def urls_of(settings: Settings, *, owner: str = "") -> Urls:
 
 def password_of(settings: Settings, role: str) -> str:
     """The derived password of a login role, in hexadecimal."""
-    if len(settings.secret_key.get_secret_value()) < _SHORTEST_SECRET:
+    if len(settings.secret_key.get_secret_value()) < SHORTEST_SECRET:
         raise SecretMissing
     return settings.derive("db." + role.removeprefix("qd_")).hex()
 
