@@ -80,9 +80,9 @@ def test_a_schema_that_could_not_even_be_compiled_is_refused_at_once(schema: dic
 )  # fmt: skip
 def test_a_value_that_would_take_too_long_is_not_looked_at(schema: dict[str, Json], value: Json):
     assert schema_fault(schema) is None
-    compiled, began = Compiled(schema), time.monotonic()
+    compiled, began = Compiled(schema), time.process_time()
     assert "too big or nested too deeply" in str(compiled.misfits(value))
-    assert time.monotonic() - began < 2.0
+    assert time.process_time() - began < 2.0  # of CPU: a busy machine makes nothing slower
 
 
 EXPRESSION: dict[str, Json] = {
