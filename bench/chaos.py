@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench.stage import Stage, free_port, percentile, save, staged
+from bench.stage import Stage, free_port, save, staged
 
 ENDED = {"succeeded", "failed", "stopped", "cancelled"}
 SCRIPT = {
@@ -53,7 +53,6 @@ class Chaos:
     dice: random.Random
     accepted: dict[str, str] = field(default_factory=dict)
     done: collections.Counter[str] = field(default_factory=collections.Counter)
-    takeovers: list[float] = field(default_factory=list)
     resolved: int = 0
     refused: int = 0
 
@@ -95,7 +94,7 @@ class Chaos:
         )[0]
         match kind:
             case "worker killed":
-                self._kill_worker(worker)
+                self.stage.fleet.kill(worker, signal.SIGKILL)
             case "worker frozen":  # longer than its lease: it wakes up when others own its runs
                 self._freeze(worker, self.stage.fleet.settings.lease + self.dice.uniform(0.5, 2.0))
             case "worker hiccup":  # shorter than its lease: nothing may change hands
@@ -107,34 +106,6 @@ class Chaos:
             case _:
                 os.kill(self.stage.fleet.database_pid, signal.SIGKILL)
         self.done[kind] += 1
-
-    def _kill_worker(self, worker: str) -> None:
-        held = self._held_by(self.stage.fleet.children[worker].pid)
-        self.stage.fleet.kill(worker, signal.SIGKILL)
-        if held:
-            threading.Thread(target=self._time_takeover, args=(held, time.monotonic()), daemon=True).start()
-
-    def _held_by(self, pid: int) -> dict[str, int]:
-        """Runs that a worker process has in hand, with their attempt."""
-        try:
-            ids = {one["id"] for one in self.stage.admin.get("/v1/workers").json()["items"] if one["pid"] == pid}
-            items = self.stage.admin.get("/v1/runs?status=running&limit=200").json()["items"]
-        except (httpx.HTTPError, KeyError, ValueError):
-            return {}
-        return {item["run_id"]: item["attempt"] for item in items if item.get("worker_id") in ids}
-
-    def _time_takeover(self, held: dict[str, int], killed: float) -> None:
-        until = killed + 60
-        while held and time.monotonic() < until:
-            for run, attempt in list(held.items()):
-                try:
-                    record = self.stage.admin.get(f"/v1/runs/{run}").json()
-                except (httpx.HTTPError, ValueError):
-                    continue
-                if record.get("attempt", 0) > attempt:
-                    self.takeovers.append(time.monotonic() - killed)
-                    del held[run]
-            time.sleep(0.05)
 
     def _freeze(self, worker: str, seconds: float) -> None:
         pid = self.stage.fleet.kill(worker, signal.SIGSTOP)
@@ -257,9 +228,6 @@ def _judge(console: Console, chaos: Chaos, records: list[dict[str, Any]], effect
         "logs_with_doubles": doubles,
         "unknown_outcomes_answered": chaos.resolved,
         "submits_asked_again": chaos.refused,
-        "takeovers": len(chaos.takeovers),
-        "takeover_p50_s": round(percentile(chaos.takeovers, 0.5), 2),
-        "takeover_p95_s": round(percentile(chaos.takeovers, 0.95), 2),
     }
     table = Table("figure", "value", title="chaos")
     for name, value in figures.items():
