@@ -149,7 +149,7 @@ class Child:
             if self._stopping.is_set():
                 return
             # The log is a file and not a pipe: a terminal that is held must not hold the child.
-            with self.log_file.open("ab") as log:
+            with open(self.log_file, "ab", opener=_private) as log:
                 self._process = subprocess.Popen(
                     [*COMMAND, *self._arguments, "--with-parent"],
                     stdin=subprocess.PIPE,
@@ -162,6 +162,11 @@ class Child:
             self.starts += 1
             pid = self._process.pid
         self._tell(Event(self.name, What.STARTED, pid))
+
+
+def _private(path: str, flags: int) -> int:
+    """Logs name what runs and for whom; agents' tools run as other users of this machine."""
+    return os.open(path, flags, 0o600)
 
 
 def leave_with_parent() -> None:
