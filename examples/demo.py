@@ -229,6 +229,9 @@ def conclude(scene: Scene) -> bool:
 
 def main() -> int:
     """Play it. 0 when every run is accounted for."""
+    # Whatever ends a terminal session ends the demo in good order: its database is a process that would stay behind.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     log.configure("error", json=False)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
     settings = Settings.model_validate({"data_dir": HERE.parent / ".quarterdeck" / "demo", "lease": 5.0, "port": 0})
@@ -254,10 +257,8 @@ def keep_serving(scene: Scene) -> None:
         f"\nStill running. Console: {scene.fleet.url}\n"
         f"Sign in with this key of tenant {TENANTS[0]}: {scene.keys[TENANTS[0]]}\nCtrl-C stops it."
     )
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
-        ended.wait()
+        threading.Event().wait()
     except KeyboardInterrupt:
         scene.console.print("stopping")
 
@@ -267,3 +268,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except Error as error:
         sys.exit(f"demo: {error.detail}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
