@@ -1,10 +1,12 @@
 """Console: how soon a page is there, in a real browser, from a real server.
 
 A run of some two thousand events is made by a worker first; then each page is opened anew several times with nothing in
-the browser's cache, and once more with the files kept, as on the second day. Times are the browser's own.
+the browser's cache, and once more with the files kept, as on the second day. Times are the browser's own; the work of
+its main thread is told beside them, since that depends less on what else the machine does.
 """
 
 import argparse
+import os
 import statistics
 from typing import Any
 
@@ -25,6 +27,8 @@ def look(n: int) -> str:
     """Look."""
     return "nothing new"
 '''
+
+SHOWN = ("paint", "shown", "trace", "work", "kilobytes")
 
 # Milliseconds from the beginning of the navigation: the first words, and the moment at which the wanted thing stands
 # on the screen, which is the frame after it came into the page.
@@ -83,9 +87,13 @@ def opened(browser: Browser, stage: Stage, path: str, selector: str, times: int)
 
 
 def _visit(page: Page, url: str) -> dict[str, float]:
+    browser = page.context.new_cdp_session(page)
+    browser.send("Performance.enable")
     page.goto(url)
     page.wait_for_function("() => window.shownAt !== undefined", timeout=20_000)
-    return page.evaluate(TIMES)
+    measured = {one["name"]: one["value"] for one in browser.send("Performance.getMetrics")["metrics"]}
+    browser.detach()
+    return {**page.evaluate(TIMES), "work": measured["TaskDuration"] * 1000}
 
 
 def _median(visits: list[dict[str, float]]) -> dict[str, float]:
@@ -111,14 +119,11 @@ def main(arguments: list[str], *, quick: bool = False) -> bool:
                 "run": opened(browser, stage, f"/runs/{run}", "[role=treeitem]", chosen.visits),
             }
             browser.close()
-    table = Table(
-        "page", "visit", "first paint", "shown", "of it the trace", "KB", title=f"{spans} spans, {events} events"
-    )
+    title = f"{spans} spans, {events} events; milliseconds; load {os.getloadavg()[0]:.1f}"
+    table = Table("page", "visit", "first paint", "shown", "of it the trace", "work", "KB", title=title)
     for page, visits in figures.items():
         for visit, times in visits.items():
-            cells = [
-                f"{times[name]:.0f}" if name in times else "–" for name in ("paint", "shown", "trace", "kilobytes")
-            ]
+            cells = [f"{times[name]:.0f}" if name in times else "–" for name in SHOWN]
             table.add_row(page, visit, *cells)
     Console().print(table)
     paint = max(visits["first"]["paint"] for visits in figures.values())
@@ -126,5 +131,6 @@ def main(arguments: list[str], *, quick: bool = False) -> bool:
     Console().print(
         f"first paint {paint:.0f} ms (goal {GOAL_PAINT_MS}), {spans} spans {shown:.0f} ms (goal {GOAL_RUN_MS})"
     )
-    save("console", {"spans": spans, "events": events, "visits": chosen.visits, "ms": figures})
+    load = round(os.getloadavg()[0], 1)
+    save("console", {"spans": spans, "events": events, "visits": chosen.visits, "load": load, "ms": figures})
     return paint <= GOAL_PAINT_MS and shown <= GOAL_RUN_MS

@@ -76,6 +76,7 @@ def test_a_deployment_admin_looks_into_one_tenant_at_a_time(console: Console) ->
 
 def test_every_address_of_the_console_can_be_reloaded(console: Console) -> None:
     page = console.sign_in().open("/runs")
+    page.get_by_role("link", name="Keys").wait_for()
     links = [link.get_attribute("href") or "" for link in page.get_by_role("navigation").get_by_role("link").all()]
     assert len(links) == 3
     for link in links:
