@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 
@@ -62,4 +62,5 @@ def _render(value: object, **_: object) -> str:
     try:
         return encode_text(value)
     except TypeError:
-        return encode_text({key: str(item) for key, item in value.items()} if isinstance(value, dict) else str(value))
+        fields = cast("dict[str, object]", value) if isinstance(value, dict) else {"event": value}
+        return encode_text({name: str(field) for name, field in fields.items()})

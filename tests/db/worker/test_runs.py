@@ -1,12 +1,14 @@
 """Whole runs through a real worker: what the log holds, what is repeated and what never is."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
 
 from quarterdeck.core.clock import FakeClock
 from quarterdeck.core.ids import RunId, new_thread_id
+from quarterdeck.core.json import Json
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs import events as e
 from quarterdeck.runs.fold import fold
@@ -74,7 +76,7 @@ async def test_an_effect_is_committed_when_it_arrives_and_not_with_its_slower_ne
         assert (await station.until(run)).status is Status.SUCCEEDED
 
 
-async def _die_between_intent_and_outcome(station: Station, script: dict[str, object], tool: str) -> RunId:
+async def _die_between_intent_and_outcome(station: Station, script: Mapping[str, Json], tool: str) -> RunId:
     """A run whose first worker loses its lease while the tool is at work, and never hears of the outcome."""
     begun, never = asyncio.Event(), asyncio.Event()
 
@@ -86,7 +88,7 @@ async def _die_between_intent_and_outcome(station: Station, script: dict[str, ob
 
     station.tools.tools[tool] = hang
     run = await station.submit()
-    async with station.worker(script) as shift:  # pyright: ignore[reportArgumentType]
+    async with station.worker(script) as shift:
         await asyncio.wait_for(begun.wait(), 10)
         await station.expire_leases()
         async with asyncio.timeout(15):
@@ -128,7 +130,7 @@ async def test_a_person_who_says_what_happened_sends_the_run_on(station: Station
     async with station.worker(PAY):
         await station.until(run, Status.WAITING_FOR_OUTCOME)
         doubt = next(event for event in await station.events(run) if isinstance(event, e.ToolUnknown))
-        station.runs._clock = _later(doubt.ask_after)  # pyright: ignore[reportPrivateUsage]
+        station.runs._clock = _later(doubt.ask_after)
         await station.runs.resolve(station.tenant, run, doubt.call, happened=True, by="ann", words="seen it", why="")
         assert (await station.until(run)).status is Status.SUCCEEDED
     assert await station.ledger(run) == {"pay": "happened"}
