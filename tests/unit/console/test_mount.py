@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from quarterdeck.console.assets import load
 from quarterdeck.core.errors import Error
 from quarterdeck.core.settings import Settings
 from quarterdeck.http.problems import problem
+from scripts.findings import ROOT
 
 INLINE = "document.title = 'here'"
 PAGE = f"""<!doctype html><html><head><meta name="environment" content="" />
@@ -161,3 +163,9 @@ def test_what_is_compressed_is_the_same_in_every_process() -> None:
     assert first.compressed == second.compressed
     assert gzip.decompress(first.compressed) == SCRIPT.encode()
     assert first.etag == second.etag
+
+
+def test_the_servers_places_are_the_routers() -> None:
+    routes = (ROOT / "web/src/routes.tsx").read_text(encoding="utf-8")
+    paths = re.findall(r'path: "/([^"/$]*)', routes)
+    assert set(paths) == mount.PLACES
