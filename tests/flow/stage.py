@@ -186,7 +186,7 @@ class Stage:
 
     def tenant(self, **limits: Json) -> Tenant:
         """A fresh tenant."""
-        slug = f"t{next(_slugs)}"
+        slug = f"tenant-{next(_slugs)}"
         Tenant.must(self.admin.post("/v1/tenants", json={"slug": slug, **limits}))
         admin = self.client(self.admin_key, quarterdeck_tenant=slug)
         key = Tenant.must(admin.post("/v1/keys", json={"name": "owner", "roles": ["owner"], "may_assert_user": True}))

@@ -86,7 +86,7 @@ class Models:
         """The connection of that name, at most about a second old. One that is not known is looked for at once."""
         known = self._known.get(name)
         if known is None:
-            await self._look(unless_within=0.1)
+            await self._look(pause=0.1)
             known = self._known.get(name)
         return known
 
@@ -143,13 +143,17 @@ class Models:
             raise CassetteInvalid(f"there is no folder {options.folder}")
         return FolderLibrary(folder)
 
-    async def _look(self, unless_within: float = 0.0) -> None:
+    async def _look(self, pause: float = 0.0) -> None:
+        """Read the connections as they are now or later, not sooner than `pause` seconds after the last time."""
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
         async with self._looking:
-            now = asyncio.get_running_loop().time()
-            if self._looked_at and now - self._looked_at < unless_within:
-                return
+            if self._looked_at > asked:
+                return  # somebody else has looked since
+            await asyncio.sleep(max(0.0, self._looked_at + pause - loop.time()))
+            began = loop.time()
             self._known = {one.name: one for one in await self._connections.all()}
-            self._looked_at = now
+            self._looked_at = began
         for name in [name for name in self._open if name not in self._known]:
             await self._retire(self._open.pop(name))
 
