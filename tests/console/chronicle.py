@@ -251,7 +251,6 @@ class Chronicle:
         risks = {"read": "read", "payment": "money", "deletion": "irreversible", "external_message": "write"}
         risk = risks.get(effect, "write")
         checks = ["schema", "limits"]
-        policy = self.span("policy", f"policy {tool}", self.inside, status="denied" if denied else "ok")
         if denied:
             decision = {"verdict": "deny", "rule": "limits", "reason": denied, "checks": checks}
             self.event(
@@ -263,6 +262,7 @@ class Chronicle:
                 decision=decision,
                 content=[text(denied)],
             )
+            policy = self.span("policy", f"policy {tool} → deny", self.inside)
             self.close(policy, "denied")
             self.spans.append(policy)
             self.say("tool", [text(denied)], call=call_id, tool=tool, is_error=True)
@@ -282,6 +282,7 @@ class Chronicle:
             not_after=not_after,
             timeout_ms=30_000,
         )
+        policy = self.span("policy", f"policy {tool} → allow", self.inside)
         self.close(policy)
         span = self.span(
             "tool",

@@ -18,6 +18,9 @@ import type {
 
 export const PAGE = 100;
 
+/** The longest page that the API gives: what these lists show at once, saying so where there is more. */
+export const MOST = 200;
+
 export const sessionQuery = queryOptions({
   queryKey: ["session"],
   /** Null when nobody is signed in. */
@@ -100,13 +103,13 @@ export function blobQuery(run: string, key: string) {
 
 export const agentsQuery = queryOptions({
   queryKey: ["agents"],
-  queryFn: async ({ signal }) => (await ask<AgentPage>("/v1/agents", { params: { limit: 200 }, signal })).items,
+  queryFn: ({ signal }) => ask<AgentPage>("/v1/agents", { params: { limit: MOST }, signal }),
   staleTime: 30_000,
 });
 
 export const tenantsQuery = queryOptions({
   queryKey: ["tenants"],
-  queryFn: async ({ signal }) => (await ask<TenantPage>("/v1/tenants", { params: { limit: 200 }, signal })).items,
+  queryFn: async ({ signal }) => (await ask<TenantPage>("/v1/tenants", { params: { limit: MOST }, signal })).items,
   staleTime: 60_000,
 });
 
@@ -120,5 +123,5 @@ export function releasesQuery(agent: string) {
 
 export const keysQuery = queryOptions({
   queryKey: ["keys"],
-  queryFn: async ({ signal }) => (await ask<KeyPage>("/v1/keys", { params: { limit: 200 }, signal })).items,
+  queryFn: ({ signal }) => ask<KeyPage>("/v1/keys", { params: { limit: MOST }, signal }),
 });

@@ -108,7 +108,7 @@ export default function Palette({ places, close }: { readonly places: readonly P
 function useEntries(words: string, places: readonly Place[]): Entry[] {
   const navigate = useNavigate();
   const wanted = useDeferredValue(words);
-  const agents = useQuery(agentsQuery).data ?? [];
+  const agents = useQuery(agentsQuery).data?.items ?? [];
   const runs = useQuery({
     queryKey: ["runs", "find", wanted],
     queryFn: ({ signal }) => ask<RunPage>("/v1/runs", { params: { q: wanted, limit: 8 }, signal }),

@@ -2,6 +2,7 @@
 import { Button } from "@mantine/core";
 import type { ReactNode } from "react";
 import { isProblem } from "../api/problems";
+import { MOST } from "../api/queries";
 import { CopyButton } from "./Copy";
 import { Icon, type IconName } from "./Icon";
 import style from "./ui.module.css";
@@ -101,4 +102,14 @@ export function Bones({ rows = 10 }: { readonly rows?: number }) {
 
 export function Key({ children }: { readonly children: string }) {
   return <kbd className={style.kbd}>{children}</kbd>;
+}
+
+/** Says that a list goes on where it ends. */
+export function Rest({ next, what }: { readonly next: string | null; readonly what: string }) {
+  if (next === null) return null;
+  return (
+    <p className={style.rest}>
+      These are the first {MOST} {what}; the API and `qd` list all of them.
+    </p>
+  );
 }

@@ -6,7 +6,7 @@ import { isProblem } from "../../api/problems";
 import { agentsQuery, releasesQuery } from "../../api/queries";
 import type { Agent } from "../../api/shapes";
 import { CopyButton } from "../../ui/Copy";
-import { Bones, Empty, Trouble } from "../../ui/Empty";
+import { Bones, Empty, Rest, Trouble } from "../../ui/Empty";
 import { Icon } from "../../ui/Icon";
 import { Chip } from "../../ui/marks";
 import page from "../../ui/Page.module.css";
@@ -23,7 +23,10 @@ export default function AgentsPage() {
       </header>
       <div className={page.body}>
         {agents.data !== undefined ? (
-          <Listed agents={agents.data} />
+          <>
+            <Listed agents={agents.data.items} />
+            <Rest next={agents.data.next_cursor} what="agents" />
+          </>
         ) : agents.isPending ? (
           <Bones rows={6} />
         ) : (

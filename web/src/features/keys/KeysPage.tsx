@@ -4,7 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { keysQuery, sessionQuery } from "../../api/queries";
 import type { ApiKey } from "../../api/shapes";
-import { Bones, Empty, Trouble } from "../../ui/Empty";
+import { Bones, Empty, Rest, Trouble } from "../../ui/Empty";
 import { useNow } from "../../ui/now";
 import page from "../../ui/Page.module.css";
 import { ago, clock } from "../../ui/words";
@@ -31,7 +31,10 @@ export default function KeysPage() {
       </header>
       <div className={page.body}>
         {keys.data !== undefined ? (
-          <Listed keys={keys.data} own={session?.key_id} revoke={owns ? setRevoking : null} />
+          <>
+            <Listed keys={keys.data.items} own={session?.key_id} revoke={owns ? setRevoking : null} />
+            <Rest next={keys.data.next_cursor} what="keys" />
+          </>
         ) : keys.isPending ? (
           <Bones rows={6} />
         ) : (

@@ -18,6 +18,9 @@ interface Props {
   readonly goTo: (seq: number) => void;
 }
 
+/** Events that are loaded without being asked for. */
+const BY_ITSELF = 10_000;
+
 export default function Raw({ run, goTo }: Props) {
   const log = useInfiniteQuery(eventsQuery(run.run_id));
   const [words, setWords] = useState("");
@@ -27,9 +30,10 @@ export default function Raw({ run, goTo }: Props) {
   const all = useMemo(() => log.data?.pages.flatMap((page) => page.items) ?? [], [log.data]);
   const events = useMemo(() => fitting(all, words), [all, words]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = log;
+  const loading = hasNextPage && all.length < BY_ITSELF;
   useEffect(() => {
-    if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
-  }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
+    if (loading && !isFetchingNextPage) void fetchNextPage();
+  }, [loading, isFetchingNextPage, fetchNextPage]);
   useKeys([{ keys: "/", words: "Filter events", group: "Raw", act: () => field.current?.focus() }]);
 
   // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer re-renders this component itself
@@ -70,8 +74,13 @@ export default function Raw({ run, goTo }: Props) {
         <span className={style.gap} />
         <span className="muted">
           {words === "" ? count(all.length) : `${count(events.length)} of ${count(all.length)}`} events
-          {hasNextPage && ", loading the rest"}
+          {loading && ", loading the rest"}
         </span>
+        {hasNextPage && !loading && (
+          <button className={style.show} onClick={() => void fetchNextPage()} disabled={isFetchingNextPage}>
+            {isFetchingNextPage ? "Loading…" : "Load more"}
+          </button>
+        )}
         <CopyButton
           text={() => events.map((event) => JSON.stringify(event)).join("\n")}
           what="these events as JSON lines"

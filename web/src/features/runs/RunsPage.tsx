@@ -32,7 +32,7 @@ export function RunsPage() {
     refetchInterval: (query) => FRESH * Math.max(1, query.state.data?.pages.length ?? 1),
     placeholderData: (before) => before,
   });
-  const facets = useQuery({ ...facetsQuery(filters), refetchInterval: 2 * FRESH, placeholderData: (before) => before });
+  const facets = useQuery({ ...facetsQuery(filters), refetchInterval: 4 * FRESH, placeholderData: (before) => before });
   const runs = useMemo(() => unique(list.data?.pages.flatMap((page) => page.items) ?? []), [list.data]);
   useEffect(() => rememberList(filters), [filters]);
 
