@@ -55,6 +55,16 @@ def test_a_body_that_promises_more_than_it_brings_ends_and_costs_no_place(stage:
     assert tenant.client.get("/v1/runs").status_code == 200
 
 
+def test_the_longest_input_that_is_taken_comes_through_whole(stage: Stage, tenant: Tenant):
+    by_wire(tenant)
+    words = "the end of a long story " + "é" * 1_500_000
+    run = tenant.submit(words=words)
+    assert tenant.until(run)["status"] == "succeeded"
+    asked = [one.body for one in stage.outside.provider.asked if "the end of a long story" in str(one.body)[:500]]
+    assert asked[0]["messages"][-1]["content"] == words
+    assert tenant.client.get(f"/v1/runs/{run}/events").status_code == 200
+
+
 NOT_JSON = {
     "nothing": b"",
     "cut off": b'{"agent": "clerk", "input": "he',

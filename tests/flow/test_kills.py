@@ -163,6 +163,21 @@ def test_a_worker_that_was_frozen_for_longer_than_its_lease_finds_its_run_with_a
     assert tenant.kinds(run).count("run.finished") == 1
 
 
+def test_a_run_whose_worker_dies_before_it_confirms_a_cancel_is_cancelled_by_the_next_one(stage: Stage, tenant: Tenant):
+    tenant.agent({"call": "pay_slowly", "arguments": {"what": "cancelled twice"}}, {"text": "paid"})
+    with stage.outside.books.holding("cancelled twice") as hold:
+        run = tenant.submit()
+        hold.await_call()
+        worker = tenant.worker_of(run)
+        stage.kill(worker, signal.SIGSTOP)
+        assert tenant.must(tenant.client.post(f"/v1/runs/{run}/cancel"))["status"] == "cancelling"
+        stage.kill(worker)
+        record = tenant.until(run, within=LEASE + 8)
+    assert record["status"] == "cancelled"
+    assert record["result"]["handoff"]["left"] == ["find out whether pay_slowly (what=cancelled twice) took effect"]
+    assert stage.outside.books.effects("cancelled twice") == 1
+
+
 def ends_of(stage: Stage, pid: int) -> Json:
     """How a process has ended, once it has."""
     return until(

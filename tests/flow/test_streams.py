@@ -192,6 +192,17 @@ def test_deltas_reach_readers_of_the_client_library(stage: Stage, tenant: Tenant
     assert text == WORDS
 
 
+def test_a_token_ends_with_the_key_that_it_was_made_with(stage: Stage, tenant: Tenant):
+    tenant.agent({"text": "done"})
+    run = tenant.submit()
+    key = tenant.issue(roles=["operator"])
+    token = tenant.must(tenant.client_of(key["secret"]).post(f"/v1/runs/{run}/tokens"))["token"]
+    bare = stage.client()
+    assert bare.get(f"/v1/runs/{run}?token={token}").status_code == 200
+    tenant.client.delete(f"/v1/keys/{key['id']}")
+    until(lambda: bare.get(f"/v1/runs/{run}?token={token}").status_code == 401, "the token's key is revoked", 5)
+
+
 def test_a_token_reads_its_run_and_nothing_else_and_only_for_its_time(stage: Stage, tenant: Tenant):
     tenant.agent({"text": "done"})
     run, other = tenant.submit(), tenant.submit()

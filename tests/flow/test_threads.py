@@ -1,5 +1,8 @@
 """Conversations: a message that comes while an earlier one is being answered is refused, waits, or interrupts."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
 import pytest
 
 from tests.flow.outside import Hold
@@ -56,6 +59,17 @@ def test_a_queued_message_is_answered_after_the_one_before_and_knows_what_was_sa
     assert ended[0]["finished_at"] <= ended[1]["started_at"] <= ended[1]["finished_at"] <= ended[2]["started_at"]
     (continued,) = tenant.of_kind(third, "thread.continued")
     assert continued["runs"] == [first, second]
+
+
+def test_the_same_message_sent_many_times_at_once_is_said_once(tenant: Tenant, thread: str):
+    def send(_: int) -> httpx.Response:
+        headers = {"idempotency-key": "said-once"}
+        return tenant.client.post(f"/v1/threads/{thread}/runs", json={"input": "hello"}, headers=headers)
+
+    with ThreadPoolExecutor(8) as threads:
+        answers = list(threads.map(send, range(12)))
+    assert {answer.status_code for answer in answers} == {202}
+    assert len({answer.json()["run_id"] for answer in answers}) == 1
 
 
 def test_an_interrupting_message_cancels_the_one_before_and_waits_until_that_is_accounted_for(

@@ -9,7 +9,7 @@ from quarterdeck.core.text import shorten, storable, storable_json
 from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt, Interrupted
 from quarterdeck.loop.model_turn import Denied, ModelTurn, Unanswered
-from quarterdeck.loop.tool_turn import ToolTurn
+from quarterdeck.loop.tool_turn import ToolTurn, unknown
 from quarterdeck.runs import log
 from quarterdeck.runs.events import CancelRequested, MessageAdded, OutputRejected, RunFinished, RunParked, RunReleased
 from quarterdeck.runs.log import Departure
@@ -130,6 +130,7 @@ class Job:
         self._recorder.emit(MessageAdded(message=UserMessage((Text(step.text),), AUTHOR), cause=step.cause))
 
     async def _finish(self, step: rules.Finish) -> None:
+        self._recorder.emit(*map(unknown, rules.lost(self._recorder.state)))
         state = self._recorder.state
         finished = RunFinished(
             status=step.status,

@@ -180,6 +180,15 @@ def may_repeat(call: CallState) -> bool:
     return intent.effect == Effect.READ or intent.repeat in {Repeat.SAFE, Repeat.KEYED}
 
 
+def lost(state: RunState) -> tuple[CallState, ...]:
+    """Effects that were sent and not heard of: a run that ends now won't send them again, and has to say so."""
+    return tuple(
+        call
+        for call in state.calls
+        if call.intent and call.intent.effect != Effect.READ and call.outcome is None and call.unknown is None
+    )
+
+
 def repeats(turns: Sequence[str], longest: int = 3) -> int:
     """How many times in a row the last turn, or the last cycle of up to `longest` turns, has come."""
     best = 1 if turns else 0

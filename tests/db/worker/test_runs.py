@@ -120,6 +120,28 @@ async def test_a_call_that_may_be_repeated_is_repeated_with_the_same_key(station
     assert len(station.tools.keys) == 1
 
 
+@pytest.mark.parametrize("ending", ["poison", "cancel"])
+async def test_a_run_that_ends_after_its_worker_died_within_an_effect_says_that_nobody_knows(
+    station: Station, ending: str
+) -> None:
+    script = {"steps": [{"call": "pay_keyed", "arguments": {"n": 1}}, {"text": "done"}]}
+    run = await _die_between_intent_and_outcome(station, script, "pay_keyed")
+    if ending == "cancel":
+        await station.runs.cancel(station.tenant, run, "ann", "")
+    else:
+        async with station.database.system.transaction() as tx:
+            await tx.execute("UPDATE qd.runs SET fruitless = 10 WHERE id = $1", run)
+    async with station.worker(script):
+        ended = await station.until(run)
+    assert ended.status is (Status.CANCELLED if ending == "cancel" else Status.FAILED)
+    assert await station.ledger(run) == {"pay_keyed": "unknown"}
+    finished = (await station.events(run))[-1]
+    assert isinstance(finished, e.RunFinished)
+    assert finished.handoff is not None
+    assert len(finished.handoff.left) == 1
+    assert finished.handoff.left[0].startswith("find out whether pay_keyed")
+
+
 async def test_a_person_who_says_what_happened_sends_the_run_on(station: Station) -> None:
     async def vanish(request: ToolRequest, cancel: asyncio.Event | None) -> Unknown:
         del request, cancel

@@ -131,6 +131,21 @@ def test_a_cancel_request_ends_the_run_whatever_it_was_doing() -> None:
         assert step.status is Status.CANCELLED
 
 
+def test_a_run_that_ends_accounts_for_effects_that_were_sent_and_never_heard_of() -> None:
+    sent = story(
+        asked(),
+        answered(*(Call(call, "t", {}) for call in "12345")),
+        called("1", effect="payment"),
+        called("2", effect="payment", repeat="keyed"),
+        called("3"),
+        called("4", effect="payment"),
+        got("4"),
+    )
+    assert [call.call.id for call in rules.lost(sent)] == ["1", "2"]
+    told = apply(sent, e.ToolUnknown(call="1", tool="t", why="died", ask_after=1), 2, START)
+    assert [call.call.id for call in rules.lost(told)] == ["2"]
+
+
 def test_the_step_limit_stops_the_run_after_its_last_step() -> None:
     events = [event for step in range(1, 5) for event in turn(step, argument=step)]
     step = next_step(story(*events))
