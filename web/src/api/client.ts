@@ -47,15 +47,16 @@ export async function askText(path: string, params: Params, signal?: AbortSignal
   return answer.text();
 }
 
-/** An open event stream. `after` is the last sequence number that was seen. Throws Problem. */
+/** An open event stream; null where there is nothing more to come. `after` is the last number seen. Throws Problem. */
 export async function openStream(
   path: string,
   after: number,
   signal: AbortSignal,
-): Promise<ReadableStream<Uint8Array>> {
+): Promise<ReadableStream<Uint8Array> | null> {
   const headers = headersFor("text/event-stream");
   headers.set("last-event-id", String(after));
   const answer = await send(path, { headers, signal, cache: "no-store" });
+  if (answer.status === 204) return null;
   if (answer.body === null) throw unreachable();
   return answer.body;
 }

@@ -33,6 +33,9 @@ export async function follow(watch: Watch, signal: AbortSignal): Promise<void> {
           tries = 0;
           watch.onLink({ state: "live" });
         },
+        onEnd: () => {
+          seen.end = true;
+        },
         onFrame: (frame) => {
           if (frame.seq !== null) {
             if (frame.seq <= after) return;
@@ -69,6 +72,8 @@ function isOver(signal: AbortSignal): boolean {
 interface Ears {
   readonly onOpen: () => void;
   readonly onFrame: (frame: Frame) => void;
+  /** The server says that nothing more will come. */
+  readonly onEnd: () => void;
 }
 
 /** One connection, until it ends, breaks or falls silent. */
@@ -80,6 +85,10 @@ async function read(path: string, after: number, signal: AbortSignal, ears: Ears
   try {
     const stream = await openStream(path, after, own.signal);
     ears.onOpen();
+    if (stream === null) {
+      ears.onEnd();
+      return;
+    }
     const reader = stream.getReader();
     own.signal.addEventListener("abort", () => void reader.cancel().catch(() => undefined), { once: true });
     const decoder = new TextDecoder();

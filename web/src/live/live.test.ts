@@ -168,6 +168,13 @@ describe("following a run", () => {
     expect(asked).toHaveLength(1);
   });
 
+  it("ends where the server says that nothing more will come", async () => {
+    answers = [() => new Response(null, { status: 204 })];
+    const { links } = await followed();
+    expect(links.map((link) => link.state)).toEqual(["connecting", "live", "ended"]);
+    expect(asked).toHaveLength(1);
+  });
+
   it("takes a silent stream for lost", async () => {
     answers = [
       () => new Response(new ReadableStream({ start: (controller) => controller.enqueue(encoder.encode(": hi\n\n")) })),

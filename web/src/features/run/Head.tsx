@@ -81,7 +81,8 @@ export function Head({ run, link, span }: Props) {
 /** Says when what one sees may no longer be so. */
 function Stale({ link }: { readonly link: Stream | null }) {
   const now = useNow(link?.state === "lost");
-  if (link?.state !== "lost") return null;
+  // A server that is replaced by its successor is away for a moment: that is no news.
+  if (link?.state !== "lost" || now - link.since < 1_500) return null;
   return (
     <span className={`${style.stale} tone-stop`} role="status">
       <Icon name="warn" size={12} />
