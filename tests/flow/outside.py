@@ -26,7 +26,7 @@ T = TypeVar("T")
 SCHEMA = {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]}
 DECLARED = {
     "look": {"effect": "read", "repeat": "safe", "timeout": 20},
-    "pay": {"effect": "payment", "repeat": "never", "timeout": 3},
+    "pay": {"effect": "payment", "repeat": "never", "timeout": 5},
     "pay_keyed": {"effect": "payment", "repeat": "keyed", "timeout": 20},
     "pay_slowly": {"effect": "payment", "repeat": "never", "timeout": 30},
 }

@@ -60,9 +60,9 @@ def test_a_stream_that_the_apis_kill_has_cut_is_resumed_without_a_gap_or_a_doubl
                     stage.kill("serve")
             pytest.fail("the stream was not cut")
         stage.await_api()
+        hold.released.set()
         for frame in read(tenant.client, run, ids[-1]):
             ids += [int(frame["id"])] if "id" in frame else []
-            hold.released.set()
     assert ids == [event["seq"] for event in tenant.events(run)]
     assert tenant.run(run)["status"] == "succeeded"
 
