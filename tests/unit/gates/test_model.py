@@ -147,8 +147,7 @@ async def test_a_connection_made_a_moment_ago_is_found(opened: Callable[..., Any
 
 async def test_unknown_names_do_not_hammer_the_database(opened: Callable[..., Any]):
     gate, kept = await opened()
-    for _ in range(50):
-        await judge(gate)
+    await asyncio.gather(*(judge(gate) for _ in range(50)))
     assert kept.looks <= 4
 
 
@@ -250,7 +249,7 @@ async def test_the_model_that_answered_is_held_against_the_pin(opened: Callable[
 
 
 async def test_a_changed_connection_gets_a_new_client_and_the_old_one_is_closed_when_idle(opened: Callable[..., Any]):
-    made = script({"text": "old", "latency_ms": 100})
+    made = script({"text": "old", "latency_ms": 1500})
     gate, kept = await opened(made)
     models = gate._models
     under_way = asyncio.create_task(gate.answer(asked()))
