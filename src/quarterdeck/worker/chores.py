@@ -22,6 +22,8 @@ _log = logs.get(__name__)
 
 CLAIM_WITHIN = timedelta(seconds=30)
 SWEEP_PAGES = 20
+OTHERS_LATER = 0.015
+"""Seconds after which the other workers hear of what this one has admitted and rung for itself."""
 BUSY_RETRY = 0.02
 """Seconds after which a worker looks again when another one was admitting."""
 
@@ -72,7 +74,11 @@ class Chores:
         self._left = admitted.left
         if admitted.count:
             self._ring()
-            self._wakes.send(DELIVER, 1, key="deliver")
+            # Wakes that follow each other closely wait for each other: the claims that come of the ring above go first.
+            asyncio.get_running_loop().call_later(OTHERS_LATER, self._ring_others)
+
+    def _ring_others(self) -> None:
+        self._wakes.send(DELIVER, 1, key="deliver")
 
     async def sweep_forever(self) -> None:
         """Queue again what is stranded, five times a lease."""
