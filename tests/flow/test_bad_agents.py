@@ -186,6 +186,23 @@ def test_every_hostile_manifest_is_refused_with_what_is_wrong_and_nothing_is_kep
     assert stage.admin.get("/healthz").status_code == 200
 
 
+def test_an_agent_whose_dependencies_can_not_be_had_says_so_in_its_runs(tenant: Tenant):
+    code = b"from quarterdeck.tools.author import tool\n"
+    lock = b"--no-index\nqd_missing==1.0 --hash=sha256:" + b"0" * 64 + b"\n"
+    files = {"tools.py": code, "requirements.lock": lock}
+    server = {"name": "s", "kind": "python", "module": "tools.py", "lock_digest": digest_of(lock)}
+    body = {
+        "manifest": manifest(
+            agent="clerk", servers=[server], files={path: digest_of(one) for path, one in files.items()}
+        ),
+        "files": {path: base64.b64encode(one).decode() for path, one in files.items()},
+    }
+    tenant.must(tenant.admin.post("/v1/agents", json=body))
+    waiting = tenant.until(tenant.submit(), "waiting_for_retry")
+    assert "qd_missing" in waiting["why"]
+    tenant.must(tenant.client.post(f"/v1/runs/{waiting['run_id']}/cancel"))
+
+
 def test_only_a_deployment_admin_may_bring_code_or_commands(tenant: Tenant):
     code = b"print('owned')"
     python = {"name": "s", "kind": "python", "module": "tools.py"}

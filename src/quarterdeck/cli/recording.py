@@ -33,7 +33,8 @@ class NotRecordable(Conflict):
 def recording(admin: "Quarterdeck", agent: str, folder: Path) -> Generator[set[Path]]:
     """While the block lasts, conversations of this agent's connection are recorded into `folder`.
 
-    Afterwards the set holds the files that were written. Others' runs over the same connection are recorded too.
+    Afterwards the set holds the files that were written, and no worker records any more. Others' runs over the same
+    connection are recorded too.
     Raises NotRecordable where there is no real model, or the workers are on another machine.
     """
     if urlsplit(admin.base_url).hostname not in _NEAR:
@@ -54,6 +55,7 @@ def recording(admin: "Quarterdeck", agent: str, folder: Path) -> Generator[set[P
         yield found
     finally:
         admin.providers.update(provider.name, options=dict(provider.options))
+        time.sleep(SEEN_WITHIN)
         found |= {path for path, at in _seen(folder).items() if before.get(path) != at}
 
 

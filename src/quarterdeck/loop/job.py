@@ -1,20 +1,17 @@
 """One attempt at one run: ask the rules what comes next, do it through the gates, write down what came of it."""
 
 import asyncio
-from collections.abc import Mapping
 from datetime import timedelta
 
-from quarterdeck.core.json import Json
-from quarterdeck.core.text import shorten, storable, storable_json
+from quarterdeck.core.text import shorten
 from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt, Interrupted
 from quarterdeck.loop.model_turn import Denied, ModelTurn, Unanswered
-from quarterdeck.loop.tool_turn import ToolTurn, unknown
+from quarterdeck.loop.parting import Parting
+from quarterdeck.loop.tool_turn import ToolTurn
 from quarterdeck.runs import log
-from quarterdeck.runs.events import CancelRequested, MessageAdded, OutputRejected, RunFinished, RunParked, RunReleased
-from quarterdeck.runs.log import Departure
+from quarterdeck.runs.events import CancelRequested, MessageAdded, OutputRejected
 from quarterdeck.runs.messages import AUTHOR, Text, UserMessage
-from quarterdeck.runs.records import Status
 
 FAULTS = 5
 """Model calls in a row that may come to nothing, each after a longer wait, before the run fails."""
@@ -24,9 +21,10 @@ FIRST_WAIT = 5.0
 class Job:
     """One attempt at one run. `execute` returns once the run has left this worker, for whatever reason."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, parting: Parting) -> None:
         self._attempt = attempt
         self._recorder = attempt.recorder
+        self._parting = parting
         self._model = ModelTurn(attempt)
         self._tools = ToolTurn(attempt)
         self._drain = asyncio.Event()
@@ -46,22 +44,6 @@ class Job:
         while not await self._step():
             pass
 
-    async def give_back(self, why: str) -> None:
-        """Put the run back into the queue for another worker, which repeats what is in flight and may be repeated."""
-        await self._recorder.leave(Departure(Status.QUEUED), RunReleased(why=why))
-
-    async def fail_for_good(self, code: str, why: str) -> None:
-        """End the run as failed, with what is known of it."""
-        await self._finish(rules.Finish(Status.FAILED, why=storable(why), error_code=code))
-
-    async def try_later(self, reason: str, why: str, wait: timedelta) -> None:
-        """Give the run up until later, because something went wrong that may not go wrong again."""
-        at = self._attempt.around.clock.now() + wait
-        words = storable(why)
-        parked = RunParked(status=Status.WAITING_FOR_RETRY, why=words, until=int(at.timestamp() * 1000))
-        to = Departure(Status.WAITING_FOR_RETRY, reason=reason, why=words, available_at=at)
-        await self._recorder.leave(to, parked)
-
     async def _step(self) -> bool:
         """One step. True once the run has left."""
         if self._attempt.interrupt.is_set() and self._recorder.state.cancel is None:
@@ -72,7 +54,7 @@ class Job:
             await self._end(step)
             return True
         if self._drain.is_set():
-            await self.give_back("drain")
+            await self._parting.give_back("drain")
             return True
         return await self._go_on(step)
 
@@ -91,10 +73,9 @@ class Job:
     async def _end(self, step: rules.Finish | rules.Park | rules.Rest) -> None:
         match step:
             case rules.Finish():
-                await self._finish(step)
-            case rules.Park(status=status, why=why):
-                to = Departure(status, reason=status.value, why=why, parked=True)
-                await self._recorder.leave(to, RunParked(status=status, why=why))
+                await self._parting.finish(step)
+            case rules.Park():
+                await self._parting.park(step)
             case rules.Rest():
                 pass
 
@@ -108,7 +89,7 @@ class Job:
             case None:
                 return False
             case Denied(code=code, why=why):
-                await self.fail_for_good(code, why)
+                await self._parting.fail_for_good(code, why)
             case Unanswered():
                 await self._wait_or_fail(trouble)
         return True
@@ -118,32 +99,16 @@ class Job:
         fault, faults = trouble.fault, self._recorder.state.faults
         model = self._attempt.release.model.id
         if not fault.retryable or faults >= FAULTS:
-            await self.fail_for_good(f"model.{fault.fault}", f"{model}: {shorten(fault.detail, 1000)}")
+            await self._parting.fail_for_good(f"model.{fault.fault}", f"{model}: {shorten(fault.detail, 1000)}")
             return
         wait = timedelta(seconds=max(fault.retry_after or 0.0, FIRST_WAIT * 2 ** (faults - 1)))
         why = f"{model} gave no answer ({fault.fault}); next try in {wait.total_seconds():.0f} s"
-        await self.try_later(f"model.{fault.fault}", why, wait)
+        await self._parting.try_later(f"model.{fault.fault}", why, wait)
 
     def _nudge(self, step: rules.Nudge) -> None:
         if step.errors:
             self._recorder.emit(OutputRejected(step=self._recorder.state.steps, errors=step.errors))
         self._recorder.emit(MessageAdded(message=UserMessage((Text(step.text),), AUTHOR), cause=step.cause))
-
-    async def _finish(self, step: rules.Finish) -> None:
-        self._recorder.emit(*map(unknown, rules.lost(self._recorder.state)))
-        state = self._recorder.state
-        finished = RunFinished(
-            status=step.status,
-            reason=step.reason,
-            text=step.text,
-            output=_storable_output(step.output),
-            handoff=None if step.status is Status.SUCCEEDED else rules.handoff(state, step.why),
-            error_code=step.error_code,
-            error=step.why if step.status is Status.FAILED else None,
-        )
-        why = _in_one_sentence(step, state.tools_called)
-        to = Departure(step.status, step.reason, why, step.error_code, ended=True)
-        await self._recorder.leave(to, finished)
 
     async def _learn_of_cancel(self) -> None:
         """The request stands in the log already, written by whoever asked."""
@@ -151,15 +116,3 @@ class Job:
         async with self._attempt.around.db.tenant(run.tenant) as tx:
             request = await log.last_of(tx, run.tenant, run.id, CancelRequested)
         self._recorder.learn(request or CancelRequested(by="an operator"))
-
-
-def _storable_output(output: Json) -> Json:
-    return storable_json(output) if output is not None else None
-
-
-def _in_one_sentence(step: rules.Finish, tools_called: Mapping[str, int]) -> str:
-    """What lists say of an ending."""
-    if step.why:
-        return shorten(step.why, 300)
-    count = sum(tools_called.values())
-    return "" if not count else f"answered after {count} tool call{'s' if count != 1 else ''}"

@@ -111,7 +111,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """How a run leaves its worker. `ended` and `parked` set the matching time stamps."""
+    """How a run leaves its worker. `ended` and `parked` set the matching time stamps.
+
+    `in_vain`: nothing came of this attempt, and so many in a row are the end of the run.
+    """
 
     status: Status
     reason: str | None = None
@@ -120,6 +123,7 @@ class Departure:
     ended: bool = False
     parked: bool = False
     available_at: datetime | None = None
+    in_vain: bool = False
 
 
 async def append(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, *, step: str, risk: str) -> int:
@@ -137,7 +141,7 @@ async def leave(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, ri
     row = await tx.fetchval(
         LEAVE,
         *_facts(hold, events, state, "", risk),
-        _bears_fruit(events),
+        _bears_fruit(events) and not to.in_vain,
         to.status,
         to.reason,
         to.why,
@@ -209,7 +213,7 @@ def _columns(events: Sequence[Event]) -> tuple[list[str], list[int], list[str]]:
     return [event.kind for event in events], [event.v for event in events], [write(event) for event in events]
 
 
-_FRUIT = frozenset({"model.answered", "tool.answered", "tool.failed", "tool.denied", "run.parked"})
+_FRUIT = frozenset({"model.answered", "tool.answered", "tool.failed", "tool.denied", "run.parked", "run.released"})
 
 
 def _bears_fruit(events: Sequence[Event]) -> bool:

@@ -14,6 +14,7 @@ from quarterdeck.engine.deliveries import Capacity
 from quarterdeck.engine.records import Lease
 from quarterdeck.loop.attempt import Attempt, Surroundings
 from quarterdeck.loop.job import Job
+from quarterdeck.loop.parting import Parting
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import BEHAVIOUR_VERSION, Release
 from quarterdeck.runs import log, store
@@ -34,6 +35,7 @@ class Held:
 
     run: Run
     task: asyncio.Task[None]
+    parting: Parting | None = None
     job: Job | None = None
 
 
@@ -122,10 +124,10 @@ class Crew:
             await asyncio.wait(tasks, timeout=10.0)
 
     async def _give_back(self, held: Held) -> None:
-        if held.job is None:
+        if held.parting is None:
             return
         try:
-            await held.job.give_back("drain")
+            await held.parting.give_back("drain")
         except Error as error:
             # Its lease is about to end; the sweep will find it.
             _log.warning("run.not_given_back", run=str(held.run.id), error=error.code)
@@ -133,11 +135,7 @@ class Crew:
     async def _work(self, run: Run, events: list[StoredEvent], fruitless: int) -> None:
         logs.bind(run=str(run.id), tenant=str(run.tenant))
         try:
-            job = await self._begin(run, events)
-            if fruitless > self._around.max_attempts:
-                await job.fail_for_good("run.poison", f"{fruitless - 1} workers in a row took this run and got nowhere")
-            else:
-                await self._execute(job, run, fruitless)
+            await self._attempt(run, events, fruitless)
         except FencedOut:
             _log.warning("run.fenced_out", attempt=run.attempt)
         except Unavailable as error:
@@ -149,12 +147,26 @@ class Crew:
             self._capacity.give_back()
             self._let_go()
 
-    async def _begin(self, run: Run, events: list[StoredEvent]) -> Job:
-        hold = log.Hold(run.tenant, run.id, self._lease.worker, run.attempt)
-        around = self._around
+    async def _attempt(self, run: Run, events: list[StoredEvent], fruitless: int) -> None:
+        """Execute, and turn what nobody foresaw into a later try, or into a failure that says what happened."""
+        hold, around = log.Hold(run.tenant, run.id, self._lease.worker, run.attempt), self._around
         recorder = Recorder(around.db, around.wakes, around.clock, hold, fold(events), run.risk_level, self._lease_good)
+        parting = self._held[run.id].parting = Parting(recorder, around.clock)
+        if fruitless > around.max_attempts:
+            await parting.fail_for_good("run.poison", f"{fruitless - 1} workers in a row took this run and got nowhere")
+            return
+        try:
+            job = await self._begin(run, recorder, parting)
+            await job.execute()
+        except (FencedOut, Unavailable):
+            raise
+        except Exception as error:
+            _log.exception("run.step_crashed", attempt=run.attempt)
+            await self._cope(parting, error, fruitless)
+
+    async def _begin(self, run: Run, recorder: Recorder, parting: Parting) -> Job:
         release = await self._find_release(run.tenant, run.release)
-        job = Job(Attempt(around, recorder, run, release))
+        job = Job(Attempt(self._around, recorder, run, release), parting)
         self._held[run.id].job = job
         if run.cancel_requested_at is not None:
             job.interrupt()
@@ -162,22 +174,16 @@ class Crew:
             job.drain()
         return job
 
-    async def _execute(self, job: Job, run: Run, fruitless: int) -> None:
-        """Execute, and turn what nobody foresaw into a later try, or into a failure that says what happened."""
-        try:
-            await job.execute()
-        except (FencedOut, Unavailable):
-            raise
-        except Exception as error:
-            _log.exception("run.step_crashed", attempt=run.attempt)
-            why = f"{type(error).__name__}: {error}"
-            if fruitless >= self._around.max_attempts or isinstance(error, Error):
-                code = error.code if isinstance(error, Error) else "run.crashed"
-                await job.fail_for_good(code, why)
-            else:
-                await job.try_later(
-                    "run.crashed", f"something went wrong here ({why}); trying again", _backoff(fruitless)
-                )
+    async def _cope(self, parting: Parting, error: Exception, fruitless: int) -> None:
+        """Try later what may pass, such as tools that can't be made ready just now; but not for ever."""
+        known = error if isinstance(error, Error) else None
+        code = known.code if known else "run.crashed"
+        why = known.detail if known else f"{type(error).__name__}: {error}"
+        if fruitless >= self._around.max_attempts or (known and known.status < 500):
+            await parting.fail_for_good(code, why)
+        else:
+            words, wait = f"something went wrong here ({why}); trying again", _backoff(fruitless)
+            await parting.try_later(code, words, wait, in_vain=True)
 
 
 def _backoff(fruitless: int) -> timedelta:

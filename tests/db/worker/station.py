@@ -95,6 +95,8 @@ class Station:
     tools: Bench = field(default_factory=Bench)
     limits: Limits = field(default_factory=Limits)
     output_schema: JsonObject | None = None
+    unready: list[Exception] = field(default_factory=list)
+    """What goes wrong, one after the other, when a release is made ready."""
 
     def __post_init__(self) -> None:
         self.runs = Runs(self.database, self.wakes, SystemClock(), queue_limit=10_000)
@@ -152,6 +154,8 @@ class Station:
 
     async def _find(self, tenant: TenantId, wanted: ReleaseId) -> Release:
         del wanted
+        if self.unready:
+            raise self.unready.pop(0)
         return release(tenant, self.limits, self.output_schema)
 
     async def until(self, run: RunId, *wanted: Status, within: float = 15.0) -> Run:

@@ -13,8 +13,9 @@ from quarterdeck.releases.records import Limits
 from quarterdeck.runs import events as e
 from quarterdeck.runs.fold import fold
 from quarterdeck.runs.messages import ToolMessage, UserMessage
-from quarterdeck.runs.records import Status
+from quarterdeck.runs.records import Run, Status
 from quarterdeck.runs.rules import TooEarlyToSay
+from quarterdeck.tools.errors import ToolsUnprepared
 from quarterdeck.tools.records import Answered, Failed, ToolRequest, Unknown
 from tests.db.worker.station import Station
 from tests.fakes.toolbox import answered
@@ -140,6 +141,53 @@ async def test_a_run_that_ends_after_its_worker_died_within_an_effect_says_that_
     assert finished.handoff is not None
     assert len(finished.handoff.left) == 1
     assert finished.handoff.left[0].startswith("find out whether pay_keyed")
+
+
+async def _until_it_fails(station: Station, run: RunId) -> Run:
+    """The run once it has failed, each later try of it made due at once."""
+    while (found := await station.until(run, Status.WAITING_FOR_RETRY, Status.FAILED)).status is not Status.FAILED:
+        async with station.database.system.transaction() as tx:
+            await tx.execute("UPDATE qd.runs SET available_at = clock_timestamp() WHERE id = $1", run)
+        await asyncio.sleep(0.05)
+    return found
+
+
+async def test_a_release_that_can_not_be_made_ready_fails_its_run_with_the_reason_after_some_tries(
+    station: Station,
+) -> None:
+    station.unready = [ToolsUnprepared("the mirror of packages is away") for _ in range(10)]
+    run = await station.submit()
+    async with station.worker(LOOK_TWICE):
+        waiting = await station.until(run, Status.WAITING_FOR_RETRY)
+        assert "the mirror of packages is away" in waiting.why
+        ended = await _until_it_fails(station, run)
+    assert (ended.error_code, ended.attempt) == ("tools.unprepared", 3)
+    assert ended.why == "the mirror of packages is away"
+
+
+async def test_a_release_that_is_ready_at_the_second_look_costs_its_run_a_wait_only(station: Station) -> None:
+    station.unready = [ToolsUnprepared("the mirror of packages is away")]
+    run = await station.submit()
+    async with station.worker(LOOK_TWICE):
+        assert (await station.until(run)).status is Status.SUCCEEDED
+
+
+async def test_a_step_that_crashes_each_time_fails_its_run_with_the_evidence(station: Station) -> None:
+    station.unready = [ValueError("nobody foresaw this") for _ in range(10)]
+    run = await station.submit()
+    async with station.worker(LOOK_TWICE):
+        ended = await _until_it_fails(station, run)
+    assert (ended.error_code, ended.attempt) == ("run.crashed", 3)
+    assert "ValueError: nobody foresaw this" in ended.why
+
+
+async def test_a_run_that_is_drained_again_and_again_is_not_taken_for_poison(station: Station) -> None:
+    run = await station.submit()
+    for _ in range(5):
+        async with station.worker({"steps": [{"text": "done", "latency_ms": 60_000}]}, grace=0.1):
+            await station.until(run, Status.RUNNING)
+    async with station.worker({"steps": [{"text": "done"}]}):
+        assert (await station.until(run)).status is Status.SUCCEEDED
 
 
 async def test_a_person_who_says_what_happened_sends_the_run_on(station: Station) -> None:
