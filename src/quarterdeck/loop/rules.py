@@ -18,6 +18,8 @@ CUT_OFF = "cut_off"
 LOOPING = "looping"
 _ADVICE = "Use what you have learnt, try something else, or give your final answer."
 REPAIR = "repair"
+CHILD = "child"
+"""The reason of a run that waits for another one, which it has called as a tool."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,11 @@ class Nudge:
 
 @dataclass(frozen=True, slots=True)
 class Park:
-    """Give the slot back and wait."""
+    """Give the slot back and wait. `reason` names what for, where the status alone does not."""
 
     status: Status
     why: str
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,16 +98,29 @@ def next_step(state: RunState, limits: Limits, now: datetime, output: "OutputChe
 
 
 def _calls(state: RunState, limits: Limits, now: datetime) -> Step:
-    waiting = tuple(call for call in state.calls if call.outcome is None and call.unknown is None)
-    orphans = tuple(call for call in waiting if call.intent and call.attempt < state.attempt)
+    waiting = tuple(call for call in state.calls if not call.settled and not call.pending)
+    sent = tuple(call for call in waiting if call.intent and call.intent.child is None)
+    orphans = tuple(call for call in sent if call.attempt < state.attempt)
     doubtful = tuple(call for call in orphans if not may_repeat(call))
     if doubtful:
         return Doubt(doubtful)
     fresh = tuple(call for call in waiting if call.intent is None)
     if fresh or orphans:
         return _over_calls(state, fresh, limits, now) or CallTools(state.steps, fresh, orphans)
-    names = ", ".join(sorted({call.call.tool for call in state.unknown}))
-    return Park(Status.WAITING_FOR_OUTCOME, f"nobody knows whether {names} took effect")
+    return _wait(state)
+
+
+def _wait(state: RunState) -> Park:
+    """Nothing of this turn can be done here: a person has to answer, or another run to end."""
+    if state.pending:
+        return Park(Status.WAITING_FOR_APPROVAL, f"{_tools(state.pending)} needs a person's approval")
+    if state.unknown:
+        return Park(Status.WAITING_FOR_OUTCOME, f"nobody knows whether {_tools(state.unknown)} took effect")
+    return Park(Status.WAITING_FOR_RETRY, f"waiting for {_tools(state.children)}", CHILD)
+
+
+def _tools(calls: tuple[CallState, ...]) -> str:
+    return ", ".join(sorted({call.call.tool for call in calls}))
 
 
 def _over_calls(state: RunState, fresh: tuple[CallState, ...], limits: Limits, now: datetime) -> Finish | None:
@@ -185,7 +201,7 @@ def lost(state: RunState) -> tuple[CallState, ...]:
     return tuple(
         call
         for call in state.calls
-        if call.intent and call.intent.effect != Effect.READ and call.outcome is None and call.unknown is None
+        if call.intent and call.intent.child is None and call.intent.effect != Effect.READ and not call.settled
     )
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
 from quarterdeck.core.json import Json, JsonObject
 
-BEHAVIOUR_VERSION = 1
+BEHAVIOUR_VERSION = 2
 """Raised only when assembled prompts, checks or the fold change; part of every release's digest."""
 
 
@@ -38,11 +38,47 @@ class ToolServer:
     url: str = ""
     headers: Mapping[str, str] | None = None
     lock_digest: str = ""
+    network: tuple[str, ...] = ()
+    agent: str = ""
+    narrowed: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRate:
+    """At most `calls` of a tool in any `seconds`, for each `run`, `user`, `agent` or `tenant`."""
+
+    calls: int
+    seconds: int
+    per: str = "tenant"
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a person is asked about a tool: by whom it may be answered, by how many, and until when."""
+
+    roles: tuple[str, ...] = ()
+    people: int = 1
+    expires_in: float = 86_400.0
+    summary: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyText:
+    """One file of Cedar policies, or what the short forms of `agent.yaml` compile to (`name` = `agent.yaml`)."""
+
+    name: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
 class ToolGrant:
-    """One tool that the release grants: its schema as extracted at registration and what its author declared."""
+    """One tool that the release grants: its schema as extracted at registration and what its author declared.
+
+    `destinations` are the arguments that say to whom or where an effect goes, `payload` those that only carry content;
+    both name arguments by path (`to`, `items[].account`). `autonomy` is the most that the release allows; what is live
+    may be less. `scope` binds arguments to values that the gate fills in or holds fast; `affects` names the argument,
+    or the pointer into the result, that counts the records touched, with the most of a call and of a run.
+    """
 
     name: str
     server: str
@@ -57,6 +93,16 @@ class ToolGrant:
     retries: int = 2
     max_concurrency: int = 0
     output_schema: JsonObject | None = None
+    destinations: tuple[str, ...] = ()
+    payload: tuple[str, ...] = ()
+    autonomy: str = "ask_when_risky"
+    rates: tuple[ToolRate, ...] = ()
+    concurrency: int = 0
+    secrets: tuple[str, ...] = ()
+    scan: tuple[str, ...] = ()
+    asking: Asking = Asking()
+    scope: Mapping[str, Json] | None = None
+    affects: Mapping[str, Json] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +142,8 @@ class Release:
     label: str | None
     registered_by: str
     registered_at: datetime
+    policies: tuple[PolicyText, ...] = ()
+    escalate_to: str | None = None
 
     def tool(self, name: str) -> ToolGrant | None:
         """The grant of that name, or None: default deny starts here."""

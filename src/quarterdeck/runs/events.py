@@ -22,12 +22,19 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a gate said and the rule that decided: the first check that did not allow, or `default`."""
+    """What a gate said and the rule that decided: the first check that did not allow, or `default`.
+
+    `policies` are the Cedar policies that made it so, by id; `effective` is the digest of everything live that narrowed
+    the release at that moment (tenant policies, switches, autonomy). `later_ms` is set where the answer is "not now".
+    """
 
     verdict: str
     rule: str
     reason: str = ""
     checks: tuple[str, ...] = ()
+    policies: tuple[str, ...] = ()
+    effective: str = ""
+    later_ms: int | None = None
 
 
 class Handoff(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -37,6 +44,22 @@ class Handoff(msgspec.Struct, frozen=True, omit_defaults=True):
     left: tuple[str, ...] = ()
     why: str = ""
     last_words: str = ""
+
+
+class Narrowing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a parent run leaves of its child's release: a child may do less than it was granted, never more.
+
+    `tools` None = all of them. `tainted`: what it was told has been near words that outsiders can write.
+    """
+
+    depth: int = 0
+    tools: tuple[str, ...] | None = None
+    autonomy: str | None = None
+    max_steps: int | None = None
+    max_tool_calls: int | None = None
+    max_seconds: float | None = None
+    max_tokens: int | None = None
+    tainted: bool = False
 
 
 class RunAdmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -55,6 +78,9 @@ class RunAdmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
     traceparent: str | None = None
     not_before: int | None = None
     effective: str = ""
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Json] = {}
+    narrowed: Narrowing | None = None
 
 
 class RunClaimed(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -139,7 +165,12 @@ class ModelDrifted(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ToolCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """Intent: decided and about to be sent. Nobody may begin it after `not_after` (Unix milliseconds)."""
+    """Intent: decided and about to be sent. Nobody may begin it after `not_after` (Unix milliseconds).
+
+    `arguments` are those that are sent: a reviewer may have edited what the model asked for. `origins` says of each
+    argument where its value can have come from. `approval` is the one that this intent uses up; `child` is the run that
+    carries the call out, where the tool is another agent.
+    """
 
     kind = "tool.called"
     step: int
@@ -152,6 +183,9 @@ class ToolCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
     key: str = ""
     not_after: int = 0
     timeout_ms: int = 0
+    origins: Mapping[str, str] = {}
+    approval: str | None = None
+    child: str | None = None
 
 
 class ToolDenied(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -164,6 +198,56 @@ class ToolDenied(Event, frozen=True, kw_only=True, omit_defaults=True):
     arguments: JsonObject
     decision: Decision
     content: tuple[Content, ...]
+    origins: Mapping[str, str] = {}
+
+
+class ApprovalAsked(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A person has to say yes before this call. `digest` binds the answer to these very arguments.
+
+    `expires_at` is Unix milliseconds: what nobody answered by then has expired, which is not a denial.
+    """
+
+    kind = "approval.asked"
+    step: int
+    call: str
+    approval: str
+    tool: str
+    arguments: JsonObject
+    effect: str
+    decision: Decision
+    digest: str
+    expires_at: int
+    origins: Mapping[str, str] = {}
+    summary: str = ""
+    people: int = 1
+    roles: tuple[str, ...] = ()
+
+
+class ApprovalAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What became of a question: `approved`, `denied`, `expired` or `withdrawn`.
+
+    `arguments` are set where the reviewer changed them; the gate judges those anew. `by` names everybody who approved.
+    """
+
+    kind = "approval.answered"
+    call: str
+    approval: str
+    state: str
+    by: tuple[str, ...] = ()
+    why: str = ""
+    arguments: JsonObject | None = None
+
+
+class RunEscalated(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """The agent passed the conversation to a person, who finds it in the queue of escalations."""
+
+    kind = "run.escalated"
+    step: int
+    call: str
+    escalation: str
+    to: str
+    summary: str
+    why: str = ""
 
 
 class ToolAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -282,6 +366,9 @@ EVENTS: tuple[type[Event], ...] = (
     ModelDrifted,
     ToolCalled,
     ToolDenied,
+    ApprovalAsked,
+    ApprovalAnswered,
+    RunEscalated,
     ToolAnswered,
     ToolFailed,
     ToolUnknown,

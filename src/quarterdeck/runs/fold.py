@@ -17,13 +17,25 @@ from quarterdeck.runs.records import Status, StoredEvent
 
 
 class CallState(msgspec.Struct, frozen=True):
-    """One call of the present turn: asked for, perhaps decided and sent, perhaps answered."""
+    """One call of the present turn: asked for, perhaps put before a person, perhaps decided and sent, perhaps answered."""
 
     call: Call
     intent: e.ToolCalled | None = None
     attempt: int = 0
     outcome: ToolMessage | None = None
     unknown: e.ToolUnknown | None = None
+    asked: e.ApprovalAsked | None = None
+    said: e.ApprovalAnswered | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether a person has been asked and has not answered."""
+        return self.asked is not None and self.said is None and self.outcome is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more is done for it: it has its outcome, or only somebody outside can name it."""
+        return self.outcome is not None or self.unknown is not None
 
 
 class RunState(msgspec.Struct, frozen=True):
@@ -54,6 +66,7 @@ class RunState(msgspec.Struct, frozen=True):
     parked: e.RunParked | None = None
     cancel: e.CancelRequested | None = None
     finished: e.RunFinished | None = None
+    escalated: e.RunEscalated | None = None
     active_ms: int = 0
     active_since: datetime | None = None
     last_at: datetime | None = None
@@ -77,6 +90,20 @@ class RunState(msgspec.Struct, frozen=True):
     def unknown(self) -> tuple[CallState, ...]:
         """Calls of this turn whose outcome somebody must name."""
         return tuple(call for call in self.calls if call.unknown is not None and call.outcome is None)
+
+    @property
+    def pending(self) -> tuple[CallState, ...]:
+        """Calls of this turn that wait for a person's yes."""
+        return tuple(call for call in self.calls if call.pending)
+
+    @property
+    def children(self) -> tuple[CallState, ...]:
+        """Calls of this turn that another run carries out at the moment."""
+        return tuple(
+            call
+            for call in self.calls
+            if call.intent is not None and call.intent.child is not None and not call.settled
+        )
 
 
 NEW = RunState()
@@ -158,6 +185,21 @@ def _tool_denied(state: RunState, event: e.ToolDenied, _attempt: int, _at: datet
     return _settle(state, event.call, event.content, is_error=True)
 
 
+def _approval_asked(state: RunState, event: e.ApprovalAsked, _attempt: int, _at: datetime) -> RunState:
+    return replace(state, calls=_with(state.calls, event.call, lambda call: replace(call, asked=event, said=None)))
+
+
+def _approval_answered(state: RunState, event: e.ApprovalAnswered, _attempt: int, _at: datetime) -> RunState:
+    def take(call: CallState) -> CallState:
+        return replace(call, said=event) if call.asked and call.asked.approval == event.approval else call
+
+    return replace(state, calls=_with(state.calls, event.call, take))
+
+
+def _escalated(state: RunState, event: e.RunEscalated, _attempt: int, _at: datetime) -> RunState:
+    return replace(state, escalated=event)
+
+
 def _tool_answered(state: RunState, event: e.ToolAnswered, _attempt: int, _at: datetime) -> RunState:
     message = ToolMessage(event.call, _tool_of(state, event.call), event.content, event.is_error, event.label)
     return _close_turn(replace(state, calls=_outcome(state.calls, event.call, message)), failed=event.is_error)
@@ -192,6 +234,7 @@ def _retried(state: RunState, _event: e.RunRetried, _attempt: int, _at: datetime
     return replace(
         state,
         finished=None,
+        escalated=None,
         parked=None,
         cancel=None,
         asked=None,
@@ -229,6 +272,9 @@ _RULES: dict[type[e.Event], _Rule] = cast(
         e.ModelDrifted: _unchanged,
         e.ToolCalled: _tool_called,
         e.ToolDenied: _tool_denied,
+        e.ApprovalAsked: _approval_asked,
+        e.ApprovalAnswered: _approval_answered,
+        e.RunEscalated: _escalated,
         e.ToolAnswered: _tool_answered,
         e.ToolFailed: _tool_failed,
         e.ToolUnknown: _tool_unknown,
