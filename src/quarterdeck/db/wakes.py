@@ -29,7 +29,9 @@ WATCH = "qd_watch"
 """Somebody began or stopped to watch a run's tokens."""
 DELIVER = "qd_deliver"
 """Deliveries were put into the engine's queue."""
-CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER)
+POLICIES = "qd_policies"
+"""A tenant's policies changed: items are the tenant's id."""
+CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER, POLICIES)
 
 PAUSE = 0.010
 """Seconds between two departures: the first wake after a silence leaves at once, what follows waits for the next."""
