@@ -6,101 +6,30 @@ and an outcome are handed back as the events that the log holds.
 
 import asyncio
 import difflib
-import hashlib
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import msgspec
 
 from quarterdeck.core.clock import Clock
-from quarterdeck.core.ids import RunId, TenantId
-from quarterdeck.core.json import JsonObject, decode, encode
-from quarterdeck.core.text import shorten, storable
-from quarterdeck.gates.outcomes import Outcome, Results
+from quarterdeck.core.ids import TenantId
+from quarterdeck.core.json import decode, encode
+from quarterdeck.core.text import shorten
+from quarterdeck.gates.intents import Intent, Refusal, ToolFacts, idempotency_key
+from quarterdeck.gates.outcomes import Outcome
 from quarterdeck.gates.records import ALLOW, Check, Ruling, Verdict, deny
 from quarterdeck.gates.rules import decide
+from quarterdeck.gates.sending import Sending
 from quarterdeck.models.records import ToolOffer
 from quarterdeck.releases.records import Release, ToolGrant
-from quarterdeck.runs.events import Decision, ToolCalled, ToolDenied
-from quarterdeck.runs.messages import Call, Text
-from quarterdeck.runs.records import Effect, Repeat
-from quarterdeck.tools.records import Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
+from quarterdeck.runs.messages import Call
+from quarterdeck.tools.records import Keep, Progress, Toolbox
 from quarterdeck.tools.schemas import Schema
 
 BEGIN_WITHIN = 10.0
 """Seconds after its intent within which a call may begin, at least; a longer time-out allows later tries."""
 MAX_ARGUMENTS = 256 * 1024
-_BACKOFF, _BACKOFF_LIMIT = 0.25, 5.0
 _CACHED_RELEASES = 256
-
-
-@dataclass(frozen=True, slots=True)
-class ToolFacts:
-    """What the loop knows of the run when a call is judged. `again` = decided before, by an attempt that died."""
-
-    tenant: TenantId
-    run: RunId
-    user: str
-    step: int
-    attempt: int
-    tool_calls: int = 0
-    again: bool = False
-    traceparent: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A call that was allowed. It may be sent once its event is committed, and may not begin after `not_after`.
-
-    `key` is the same at every try and attempt. `boot_deadline` is `not_after` on this machine's boot-time clock.
-    """
-
-    call: str
-    grant: ToolGrant
-    arguments: JsonObject
-    decision: Decision
-    key: str
-    not_after: int
-    boot_deadline: float
-
-    def event(self, step: int) -> ToolCalled:
-        """The intent as the log holds it."""
-        return ToolCalled(
-            step=step,
-            call=self.call,
-            tool=self.grant.name,
-            arguments=self.arguments,
-            effect=self.grant.effect,
-            repeat=self.grant.repeat,
-            decision=self.decision,
-            key=self.key,
-            not_after=self.not_after,
-            timeout_ms=int(self.grant.timeout * 1000),
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A call that must not take place, with the words that the model reads."""
-
-    call: Call
-    decision: Decision
-
-    def event(self, step: int) -> ToolDenied:
-        """The refusal as the log holds it."""
-        return ToolDenied(
-            step=step,
-            call=self.call.id,
-            tool=self.call.tool,
-            arguments=self.call.arguments,
-            decision=self.decision,
-            content=(Text(storable(f"This call was not made. {self.decision.reason}")),),
-        )
-
-
-ToolVerdict: TypeAlias = Intent | Refusal
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,16 +102,15 @@ class ToolGate:
     """The door to tools, one per process. Nothing of a run is kept in it."""
 
     def __init__(self, tools: Toolbox, keep: Keep, clock: Clock) -> None:
-        self._tools = tools
+        self._sending = Sending(tools, keep, clock)
         self._clock = clock
-        self._results = Results(keep)
         self._releases: dict[tuple[TenantId, str], Granted] = {}
 
     def offers(self, release: Release) -> tuple[ToolOffer, ...]:
         """The release's tools as the model is shown them: the same tuple each time."""
         return self._granted(release).offers
 
-    def decide(self, release: Release, call: Call, facts: ToolFacts) -> ToolVerdict:
+    def decide(self, release: Release, call: Call, facts: ToolFacts) -> Intent | Refusal:
         """An intent to commit and then perform, or a refusal that the model is told. Never raises.
 
         The same call gets the same key again, at every attempt.
@@ -216,29 +144,7 @@ class ToolGate:
         Tries again where that can do no harm, with the same key, as long as a try may still begin. Big results are kept
         as blobs. `cancel` set: the tool is told; what it had not begun is failed, what it had may be unknown.
         """
-        request = ToolRequest(
-            tenant=facts.tenant,
-            run=facts.run,
-            user=facts.user,
-            release=release,
-            grant=intent.grant,
-            call=intent.call,
-            arguments=intent.arguments,
-            key=intent.key,
-            not_after=intent.not_after,
-            boot_deadline=intent.boot_deadline,
-            attempt=facts.attempt,
-            traceparent=facts.traceparent,
-        )
-        tries, began = 0, self._clock.boot()
-        while True:
-            tries += 1
-            outcome = await self._tools.perform(request, cancel, progress)
-            pause = pause_before_next(outcome, intent, tries, self._clock.boot())
-            if pause is None or await _told_to_stop(cancel, pause):
-                break
-        ms = int((self._clock.boot() - began) * 1000)
-        return await self._results.event(request, outcome, tries, ms)
+        return await self._sending.perform(release, intent, facts, cancel, progress)
 
     def _granted(self, release: Release) -> Granted:
         key = (release.tenant, str(release.id))
@@ -248,51 +154,6 @@ class ToolGate:
                 del self._releases[next(iter(self._releases))]
             granted = self._releases[key] = Granted(release)
         return granted
-
-
-def idempotency_key(facts: ToolFacts, call: str) -> str:
-    """The key of a call: the same at every try and attempt, another for every other call.
-
-    The step is part of it because some providers number the calls of each answer from zero. No secret is: a rotated
-    secret must not make a repeated payment look like a new one.
-    """
-    name = f"{facts.tenant}/{facts.run}/{facts.step}/{call}"
-    return "qd_" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:40]
-
-
-def pause_before_next(outcome: ToolOutcome, intent: Intent, tries: int, boot: float) -> float | None:
-    """Seconds until the next try, or None when this outcome stands.
-
-    Repeated is only what surely had no effect, or may be repeated whatever became of it; and never past the intent.
-    """
-    if tries > intent.grant.retries or not _may_try_again(outcome, intent.grant):
-        return None
-    wanted = outcome.retry_after if isinstance(outcome, Failed) else None
-    # Full jitter: those that failed together must not come back together.
-    pause = wanted if wanted is not None else random.uniform(0, min(_BACKOFF_LIMIT, _BACKOFF * 2**tries))
-    return pause if boot + pause < intent.boot_deadline else None
-
-
-def _may_try_again(outcome: ToolOutcome, grant: ToolGrant) -> bool:
-    match outcome:
-        case Failed(retryable=retryable):
-            return retryable
-        case Unknown():
-            return grant.effect == Effect.READ or grant.repeat in {Repeat.SAFE, Repeat.KEYED}
-        case _:
-            return False
-
-
-async def _told_to_stop(cancel: asyncio.Event | None, pause: float) -> bool:
-    if cancel is None:
-        await asyncio.sleep(pause)
-        return False
-    try:
-        async with asyncio.timeout(pause):
-            await cancel.wait()
-    except TimeoutError:
-        return False
-    return True
 
 
 def _fault(raw: str) -> str:

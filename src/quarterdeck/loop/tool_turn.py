@@ -2,7 +2,7 @@
 
 import asyncio
 
-from quarterdeck.gates.tool import Intent, ToolFacts
+from quarterdeck.gates.intents import Intent, ToolFacts
 from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.runs.events import ToolDenied, ToolUnknown

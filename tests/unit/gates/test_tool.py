@@ -9,9 +9,10 @@ import pytest
 from quarterdeck.core.clock import FakeClock
 from quarterdeck.core.ids import new_run_id
 from quarterdeck.gates import tool as gate
+from quarterdeck.gates.intents import Intent, Refusal, ToolFacts
 from quarterdeck.gates.outcomes import INLINE
 from quarterdeck.gates.records import Verdict
-from quarterdeck.gates.tool import Intent, Refusal, ToolFacts, ToolGate
+from quarterdeck.gates.tool import ToolGate
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs.events import ToolAnswered, ToolFailed, ToolUnknown
 from quarterdeck.runs.messages import Call, Label, Stored, Text, Trust

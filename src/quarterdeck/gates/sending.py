@@ -1,0 +1,94 @@
+"""Carrying a committed intent out: one call, tried again only where that can do no harm; its outcome is an event."""
+
+import asyncio
+import random
+
+from quarterdeck.core.clock import Clock
+from quarterdeck.gates.intents import Intent, ToolFacts
+from quarterdeck.gates.outcomes import Outcome, Results
+from quarterdeck.releases.records import Release, ToolGrant
+from quarterdeck.runs.records import Effect, Repeat
+from quarterdeck.tools.records import Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
+
+_BACKOFF, _BACKOFF_LIMIT = 0.25, 5.0
+
+
+class Sending:
+    """The way from intents to outcomes, one per process. Nothing of a run is kept in it."""
+
+    def __init__(self, tools: Toolbox, keep: Keep, clock: Clock) -> None:
+        self._tools = tools
+        self._clock = clock
+        self._results = Results(keep)
+
+    async def perform(
+        self,
+        release: Release,
+        intent: Intent,
+        facts: ToolFacts,
+        cancel: asyncio.Event | None = None,
+        progress: Progress | None = None,
+    ) -> Outcome:
+        """Carry a committed intent out and answer the event to append: answered, failed or unknown. Never raises.
+
+        Tries again where that can do no harm, with the same key, as long as a try may still begin. Big results are kept
+        as blobs. `cancel` set: the tool is told; what it had not begun is failed, what it had may be unknown.
+        """
+        request = ToolRequest(
+            tenant=facts.tenant,
+            run=facts.run,
+            user=facts.user,
+            release=release,
+            grant=intent.grant,
+            call=intent.call,
+            arguments=intent.arguments,
+            key=intent.key,
+            not_after=intent.not_after,
+            boot_deadline=intent.boot_deadline,
+            attempt=facts.attempt,
+            traceparent=facts.traceparent,
+        )
+        tries, began = 0, self._clock.boot()
+        while True:
+            tries += 1
+            outcome = await self._tools.perform(request, cancel, progress)
+            pause = pause_before_next(outcome, intent, tries, self._clock.boot())
+            if pause is None or await _told_to_stop(cancel, pause):
+                break
+        ms = int((self._clock.boot() - began) * 1000)
+        return await self._results.event(request, outcome, tries, ms)
+
+
+def pause_before_next(outcome: ToolOutcome, intent: Intent, tries: int, boot: float) -> float | None:
+    """Seconds until the next try, or None when this outcome stands.
+
+    Repeated is only what surely had no effect, or may be repeated whatever became of it; and never past the intent.
+    """
+    if tries > intent.grant.retries or not _may_try_again(outcome, intent.grant):
+        return None
+    wanted = outcome.retry_after if isinstance(outcome, Failed) else None
+    # Full jitter: those that failed together must not come back together.
+    pause = wanted if wanted is not None else random.uniform(0, min(_BACKOFF_LIMIT, _BACKOFF * 2**tries))
+    return pause if boot + pause < intent.boot_deadline else None
+
+
+def _may_try_again(outcome: ToolOutcome, grant: ToolGrant) -> bool:
+    match outcome:
+        case Failed(retryable=retryable):
+            return retryable
+        case Unknown():
+            return grant.effect == Effect.READ or grant.repeat in {Repeat.SAFE, Repeat.KEYED}
+        case _:
+            return False
+
+
+async def _told_to_stop(cancel: asyncio.Event | None, pause: float) -> bool:
+    if cancel is None:
+        await asyncio.sleep(pause)
+        return False
+    try:
+        async with asyncio.timeout(pause):
+            await cancel.wait()
+    except TimeoutError:
+        return False
+    return True
