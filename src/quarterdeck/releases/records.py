@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
 from quarterdeck.core.json import Json, JsonObject
+from quarterdeck.policies.records import PolicyText
 
 BEHAVIOUR_VERSION = 2
 """Raised only when assembled prompts, checks or the fold change; part of every release's digest."""
@@ -60,14 +61,6 @@ class Asking:
     people: int = 1
     expires_in: float = 86_400.0
     summary: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyText:
-    """One file of Cedar policies, or what the short forms of `agent.yaml` compile to (`name` = `agent.yaml`)."""
-
-    name: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
