@@ -1,0 +1,85 @@
+"""Writing to the audit, in the transaction that makes the thing true."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from quarterdeck.audit.records import Entry
+from quarterdeck.core.ids import uuid7
+from quarterdeck.core.json import encode_text
+from quarterdeck.db.records import Tx
+
+_COLUMNS = (
+    "tenant",
+    "id",
+    "kind",
+    "actor",
+    "action",
+    "target",
+    "run",
+    "call",
+    "seq",
+    "user_id",
+    "release",
+    "verdict",
+    "rule",
+    "approved_by",
+    "status",
+    "effective",
+    "payload",
+    "at",
+)
+_MOST = 50
+"""Rows of one statement: a statement is prepared for each number of rows that occurs."""
+
+
+async def write(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Write entries down, in one statement: they are there exactly when the transaction commits.
+
+    The transaction is the entries' tenant's, or qd_system's for those of the deployment. The sealer of some worker
+    gives them their place in the chain within a second or so. Text has been made storable at the border.
+    """
+    for start in range(0, len(entries), _MOST):
+        batch = entries[start : start + _MOST]
+        await tx.execute(_insert(len(batch)), *[value for entry in batch for value in _values(entry)])
+
+
+@lru_cache(maxsize=_MOST)
+def _insert(rows: int) -> str:
+    """Add so many rows to those that wait for their seal; `at` is the database's clock unless given."""
+    width = len(_COLUMNS)
+    places = (
+        [f"${row * width + column}" for column in range(1, width)]
+        + [f"coalesce(${(row + 1) * width}, clock_timestamp())"]
+        for row in range(rows)
+    )
+    values = ", ".join(f"({', '.join(row)})" for row in places)
+    return f"INSERT INTO qd.audit_waiting ({', '.join(_COLUMNS)}) VALUES {values}"
+
+
+def _values(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.tenant,
+        uuid7(),
+        entry.kind,
+        entry.actor,
+        entry.action,
+        entry.target,
+        entry.run,
+        entry.call,
+        entry.seq,
+        entry.user,
+        entry.release,
+        entry.verdict,
+        entry.rule,
+        entry.approved_by,
+        entry.status,
+        entry.effective,
+        _payload(entry),
+        entry.at,
+    )
+
+
+def _payload(entry: Entry) -> str | None:
+    if entry.inputs is None and entry.outputs is None:
+        return None
+    return encode_text({"inputs": entry.inputs, "outputs": entry.outputs})
