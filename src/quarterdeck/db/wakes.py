@@ -31,7 +31,9 @@ DELIVER = "qd_deliver"
 """Deliveries were put into the engine's queue."""
 POLICIES = "qd_policies"
 """A tenant's policies changed: items are the tenant's id."""
-CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER, POLICIES)
+SWITCH = "qd_switch"
+"""A switch was thrown or lifted."""
+CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER, POLICIES, SWITCH)
 
 PAUSE = 0.010
 """Seconds between two departures: the first wake after a silence leaves at once, what follows waits for the next."""
