@@ -33,7 +33,9 @@ POLICIES = "qd_policies"
 """A tenant's policies changed: items are the tenant's id."""
 SWITCH = "qd_switch"
 """A switch was thrown or lifted."""
-CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER, POLICIES, SWITCH)
+AUTONOMY = "qd_autonomy"
+"""What agents may do by themselves changed: items are the tenant's id."""
+CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER, POLICIES, SWITCH, AUTONOMY)
 
 PAUSE = 0.010
 """Seconds between two departures: the first wake after a silence leaves at once, what follows waits for the next."""

@@ -119,6 +119,12 @@ SELECT $1, $2, $3, $4, $5::jsonb
 WHERE EXISTS (SELECT 1 FROM qd.webhook_endpoints WHERE tenant = $1 AND disabled_at IS NULL)
 """
 
+# Questions that nobody has to answer any more, because their run ends in the same transaction.
+WITHDRAW = """
+UPDATE qd.approvals SET state = 'withdrawn', answered_at = clock_timestamp(), remind_at = NULL
+WHERE tenant = $1 AND run = $2 AND state = 'pending' RETURNING id
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Filter:
@@ -314,6 +320,11 @@ async def intend(tx: Tx, hold_tenant: TenantId, run: RunId, call: "EffectIntent"
 async def settle(tx: Tx, tenant: TenantId, run: RunId, call: str, state: str, by: str) -> None:
     """Write what became of an intent, in the transaction of its outcome."""
     await tx.execute(SETTLE, tenant, run, call, state, by)
+
+
+async def withdraw(tx: Tx, tenant: TenantId, run: RunId) -> int:
+    """Take back the pending questions of a run that ends in this transaction. How many there were."""
+    return len(await tx.fetch(WITHDRAW, tenant, run))
 
 
 def run_id(text: str) -> RunId:

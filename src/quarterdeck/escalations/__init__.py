@@ -1,0 +1,1 @@
+"""Conversations that agents pass to people: a queue with a summary and an owner."""
