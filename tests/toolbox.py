@@ -14,7 +14,7 @@ from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, new_run_id, uuid7
 from quarterdeck.core.settings import Settings
 from quarterdeck.net.client import Outbound
-from quarterdeck.releases.records import Limits, ModelPin, Release, ToolGrant, ToolServer
+from quarterdeck.releases.records import BEHAVIOUR_VERSION, Limits, ModelPin, Release, ToolGrant, ToolServer
 from quarterdeck.tools.host.functions import FunctionTool, tools_of
 from quarterdeck.tools.records import ToolRequest
 from quarterdeck.tools.service import Tools
@@ -62,7 +62,7 @@ def a_release(
         tools=grants,
         limits=limits or Limits(),
         output_schema=None,
-        behaviour=1,
+        behaviour=BEHAVIOUR_VERSION,
         files=digests,
         label=None,
         registered_by="a test",

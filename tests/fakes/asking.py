@@ -9,7 +9,7 @@ from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, new_run_
 from quarterdeck.models.records import ModelRequest, ToolOffer
 from quarterdeck.providers.records import Connection, Kind
 from quarterdeck.providers.rules import HOMES
-from quarterdeck.releases.records import Limits, ModelPin, Release
+from quarterdeck.releases.records import BEHAVIOUR_VERSION, Limits, ModelPin, Release
 from quarterdeck.runs.messages import Message, Text, ToolMessage, UserMessage
 
 TENANT = TenantId(uuid7())
@@ -84,7 +84,7 @@ def release(limits: Limits | None = None, tools: Sequence[Any] = ()) -> Release:
         tools=tuple(tools),
         limits=limits or Limits(),
         output_schema=None,
-        behaviour=1,
+        behaviour=BEHAVIOUR_VERSION,
         files={},
         label=None,
         registered_by="test",

@@ -60,6 +60,7 @@ class Intent:
     origins: Mapping[str, str] = field(default_factory=dict[str, str])
     approval: str | None = None
     child: str | None = None
+    records: int = 0
 
     def event(self, step: int) -> ToolCalled:
         """The intent as the log holds it."""
@@ -77,6 +78,7 @@ class Intent:
             origins=self.origins,
             approval=self.approval,
             child=self.child,
+            records=self.records,
         )
 
 

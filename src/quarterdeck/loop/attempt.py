@@ -10,6 +10,7 @@ from quarterdeck.core.ids import TenantId
 from quarterdeck.db.pool import Database
 from quarterdeck.gates.model import ModelGate
 from quarterdeck.gates.tool import ToolGate
+from quarterdeck.loop.flights import Flights
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import Release
 from quarterdeck.runs.records import Run
@@ -47,6 +48,7 @@ class Attempt:
     run: Run
     release: Release
     interrupt: asyncio.Event = field(default_factory=asyncio.Event)
+    flights: Flights = field(default_factory=Flights)
 
     async def unless_interrupted(self, work: Coroutine[object, object, T]) -> T:
         """The result of `work`, or Interrupted as soon as somebody wants the run to end; the work is cancelled then."""

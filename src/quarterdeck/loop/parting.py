@@ -3,7 +3,7 @@ also be parted from whose release can't be loaded or whose tools can't be made r
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.text import shorten, storable, storable_json
@@ -13,6 +13,9 @@ from quarterdeck.loop.tool_turn import unknown
 from quarterdeck.runs.events import RunFinished, RunParked, RunReleased
 from quarterdeck.runs.log import Departure
 from quarterdeck.runs.records import Status
+
+FAR_OFF = datetime(9999, 1, 1, tzinfo=UTC)
+"""When a run is due that somebody else has to send on: whoever does so makes it due."""
 
 
 class Parting:
@@ -43,9 +46,11 @@ class Parting:
         await self.finish(rules.Finish(Status.FAILED, why=storable(why), error_code=code))
 
     async def park(self, step: rules.Park) -> None:
-        """Give the place up until somebody has answered."""
-        to = Departure(step.status, reason=step.status.value, why=step.why, parked=True)
-        await self._recorder.leave(to, RunParked(status=step.status, why=step.why))
+        """Give the place up until somebody has answered. Who did so in this very moment gets it queued again."""
+        reason = step.reason or step.status.value
+        due = FAR_OFF if step.status is Status.WAITING_FOR_RETRY else None
+        to = Departure(step.status, reason=reason, why=step.why, parked=True, available_at=due)
+        await self._recorder.park(to, RunParked(status=step.status, why=step.why))
 
     async def try_later(self, reason: str, why: str, wait: timedelta, *, in_vain: bool = False) -> None:
         """Give the run up until later, because something went wrong that may not go wrong again.

@@ -4,22 +4,28 @@ Part of `behaviour_version`: a change here that changes any assembled prompt rai
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from quarterdeck.core.json import encode
 from quarterdeck.runs.messages import Content, Message, ModelMessage, Spoken, Stored, Text, ToolMessage, UserMessage
 
 
 class Conversation:
-    """The messages so far, ready to be sent, and a digest of all of them that costs only what is new."""
+    """The messages so far, ready to be sent, and a digest of all of them that costs only what is new.
 
-    def __init__(self, system_text: str, history: Sequence[Message] = ()) -> None:
+    `hear` is told of each message once, in order.
+    """
+
+    def __init__(
+        self, system_text: str, history: Sequence[Message] = (), hear: Callable[[Message], None] | None = None
+    ) -> None:
         self.system = system_text
-        self._ready: list[Message] = list(history)
+        self._ready: list[Message] = []
+        self._hear = hear
         self._seen = 0
         self._hash = hashlib.sha256(system_text.encode("utf-8", "replace"))
-        for message in self._ready:
-            self._hash.update(encode(message))
+        for message in history:
+            self._add(message)
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -37,10 +43,14 @@ class Conversation:
     def extend(self, own: Sequence[Message], read_back: Mapping[str, str]) -> None:
         """Add the run's messages that are new since the last time, stored parts replaced by their words."""
         for message in own[self._seen :]:
-            whole = _whole(message, read_back)
-            self._ready.append(whole)
-            self._hash.update(encode(whole))
+            self._add(_whole(message, read_back))
         self._seen = len(own)
+
+    def _add(self, whole: Message) -> None:
+        self._ready.append(whole)
+        self._hash.update(encode(whole))
+        if self._hear is not None:
+            self._hear(whole)
 
 
 def _whole(message: Message, read_back: Mapping[str, str]) -> Message:

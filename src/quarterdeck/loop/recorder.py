@@ -15,10 +15,10 @@ from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
 from quarterdeck.db.wakes import ADMIT
 from quarterdeck.runs import log, rules, store, view
-from quarterdeck.runs.events import Event, ToolAnswered, ToolCalled, ToolFailed, ToolUnknown
+from quarterdeck.runs.events import Event, RunParked, RunReleased, ToolAnswered, ToolCalled, ToolFailed, ToolUnknown
 from quarterdeck.runs.fold import RunState, apply
 from quarterdeck.runs.log import Departure, Hold
-from quarterdeck.runs.records import Effect
+from quarterdeck.runs.records import PARKED, Effect, Status
 from quarterdeck.runs.service import Wakes
 
 _log = logs.get(__name__)
@@ -96,6 +96,25 @@ class Recorder:
             await undisturbed(self._patiently(lambda tx: self._leave(tx, going, state, to)))
             self._events.clear()
 
+    async def park(self, to: Departure, parked: RunParked) -> None:
+        """Commit what was emitted and give the run up until it is sent on by somebody.
+
+        Where somebody has written to its log since we last did (an answer, an outcome), that may be what it is about
+        to wait for: then it is queued again at once, for whoever takes it to read anew.
+        """
+        async with self._turn:
+            going, state = self._events[:], self.state
+            await undisturbed(self._patiently(lambda tx: self._park(tx, going, state, to, parked)))
+            self._events.clear()
+
+    async def _park(self, tx: Tx, events: Sequence[Event], state: RunState, to: Departure, parked: RunParked) -> None:
+        told = await log.last_seq(tx, self.hold) > state.last_seq
+        if told:
+            to = Departure(Status.QUEUED)
+        last: Event = RunReleased(why="told") if told else parked
+        after = apply(state, last, self.hold.attempt, self._clock.now())
+        await self._leave(tx, [*events, last], after, to)
+
     async def _append(self, tx: Tx, events: Sequence[Event], state: RunState) -> None:
         last = await log.append(tx, self.hold, events, state, step=self.step, risk=self._risk)
         await self._ledger(tx, events)
@@ -104,7 +123,7 @@ class Recorder:
     async def _leave(self, tx: Tx, events: Sequence[Event], state: RunState, to: Departure) -> None:
         last = await log.leave(tx, self.hold, events, state, self._risk, to)
         await self._ledger(tx, events)
-        if to.ended or to.parked:
+        if to.ended or to.status in PARKED:
             await view.announce(tx, self.hold.tenant, self.hold.run, "run.finished" if to.ended else "run.parked")
         if to.ended and state.admitted and state.admitted.thread:
             # The thread's next run may have been waiting for this one.

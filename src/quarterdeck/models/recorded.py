@@ -178,7 +178,8 @@ def _setting(conversation: Conversation, request: ModelRequest) -> Iterator[str]
     if conversation.system is not None and not differences.matches(conversation.system, request.system):
         yield f"system prompt: {differences.compare(conversation.system, request.system)}"
     if conversation.tools is not None:
-        offered = {offer.name: tool_digest(offer) for offer in request.tools}
+        # What the runtime offers every agent is no part of what an author recorded.
+        offered = {offer.name: tool_digest(offer) for offer in request.tools if not offer.builtin}
         for name in sorted(conversation.tools.keys() - offered.keys()):
             yield f"tool {name}: was offered, is not now"
         for name in sorted(offered.keys() - conversation.tools.keys()):

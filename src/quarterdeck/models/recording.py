@@ -82,7 +82,7 @@ class Recorder:
             calls=(),
             model=request.pin.id,
             system=request.system,
-            tools={offer.name: tool_digest(offer) for offer in request.tools},
+            tools={offer.name: tool_digest(offer) for offer in request.tools if not offer.builtin},
         )
         path = self._folder / f"{re.sub(r'[^A-Za-z0-9._-]+', '-', name).strip('.')[:120] or 'conversation'}.json"
         tape = self._tapes[request.run] = _Tape(name, path, self._without_secrets(head, Conversation))

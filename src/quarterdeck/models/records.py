@@ -14,11 +14,12 @@ from quarterdeck.runs.messages import Message, Spoken, Usage
 
 @dataclass(frozen=True, slots=True)
 class ToolOffer:
-    """A tool as the model is shown it."""
+    """A tool as the model is shown it. `builtin`: the runtime offers it, whatever the release grants."""
 
     name: str
     description: str
     parameters: JsonObject
+    builtin: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,12 @@ class Wanted(BaseModel):
     user_id: UserRef | None = Field(
         default=None, description="The end user that it is made for; needs a key with may_assert_user."
     )
+    user_roles: Annotated[list[UserRef], Field(max_length=64)] = Field(
+        default=[], description="The end user's roles, for policies; needs a key with may_assert_user."
+    )
+    user_claims: Annotated[dict[UserRef, JsonValue], Field(max_length=64)] = Field(
+        default={}, description="What else policies and scopes may know of the user; needs a key with may_assert_user."
+    )
     priority: Priority = 0
     delay_s: float | None = Field(default=None, ge=0, le=LONGEST_DELAY.total_seconds(), description="Not before then.")
     available_at: AwareDatetime | None = Field(default=None, description="Not before then.")

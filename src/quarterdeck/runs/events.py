@@ -169,7 +169,7 @@ class ToolCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     `arguments` are those that are sent: a reviewer may have edited what the model asked for. `origins` says of each
     argument where its value can have come from. `approval` is the one that this intent uses up; `child` is the run that
-    carries the call out, where the tool is another agent.
+    carries the call out, where the tool is another agent; `records` is how many records it touches, as far as declared.
     """
 
     kind = "tool.called"
@@ -186,6 +186,7 @@ class ToolCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
     origins: Mapping[str, str] = {}
     approval: str | None = None
     child: str | None = None
+    records: int = 0
 
 
 class ToolDenied(Event, frozen=True, kw_only=True, omit_defaults=True):

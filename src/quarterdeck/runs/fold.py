@@ -17,7 +17,7 @@ from quarterdeck.runs.records import Status, StoredEvent
 
 
 class CallState(msgspec.Struct, frozen=True):
-    """One call of the present turn: asked for, perhaps put before a person, perhaps decided and sent, perhaps answered."""
+    """One call of the present turn: asked for, perhaps put before a person, perhaps sent, perhaps answered."""
 
     call: Call
     intent: e.ToolCalled | None = None
@@ -57,6 +57,7 @@ class RunState(msgspec.Struct, frozen=True):
     turns: tuple[str, ...] = ()
     tools_called: Mapping[str, int] = {}
     tool_calls: int = 0
+    affected: int = 0
     failed_calls: int = 0
     usage: Usage = Usage()
     cost: int = 0
@@ -178,6 +179,7 @@ def _tool_called(state: RunState, event: e.ToolCalled, attempt: int, _at: dateti
         calls=_with(state.calls, event.call, lambda call: replace(call, intent=event, attempt=attempt)),
         tools_called=counted if first else state.tools_called,
         tool_calls=state.tool_calls + first,
+        affected=state.affected + (event.records if first else 0),
     )
 
 

@@ -48,6 +48,9 @@ FROM r, unnest($14::text[], $15::smallint[], $16::text[]) WITH ORDINALITY AS e (
 RETURNING seq
 """
 
+# Where a run's log ends now, with its row locked: whoever else wants to write waits.
+LAST_SEQ = f"SELECT last_seq FROM qd.runs WHERE {_FENCE} FOR UPDATE"
+
 # A worker takes a delivered run: only while its own lease is good, and only once a delivery.
 CLAIM = """
 WITH r AS (
@@ -151,6 +154,14 @@ async def leave(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, ri
         to.available_at,
     )
     return _last(row, events)
+
+
+async def last_seq(tx: Tx, hold: Hold) -> int:
+    """Where the log ends, and nobody else writes to it before this transaction is over. Raises FencedOut."""
+    last = await tx.fetchval(LAST_SEQ, hold.tenant, hold.run, hold.attempt, hold.worker)
+    if last is None:
+        raise FencedOut
+    return int(last)
 
 
 async def claim(tx: Tx, tenant: TenantId, run: RunId, worker: WorkerId, epoch: int, event: Event) -> Row | None:

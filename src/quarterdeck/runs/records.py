@@ -1,7 +1,7 @@
 """A run as it is kept and as it is shown."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, ThreadId, UserId, WorkerId
 from quarterdeck.core.json import Json
 from quarterdeck.core.money import MicroUsd
+from quarterdeck.runs.events import Narrowing
 
 
 class Status(StrEnum):
@@ -175,3 +176,6 @@ class Submission:
     traceparent: str | None
     parent: RunId | None = None
     kind: str = "agent"
+    roles: tuple[str, ...] = ()
+    claims: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    narrowed: Narrowing | None = None

@@ -97,6 +97,9 @@ class Runs:
             submitted_by=submission.submitted_by,
             traceparent=submission.traceparent,
             not_before=int(submission.available_at.timestamp() * 1000) if submission.available_at else None,
+            roles=submission.roles,
+            claims=submission.claims,
+            narrowed=submission.narrowed,
         )
         run = await store.insert(tx, submission, rules.title(messages), position, event)
         if run is None:
@@ -164,7 +167,9 @@ class Runs:
         done = tuple(state.tools_called)
         finished = RunFinished(status=Status.CANCELLED, handoff=Handoff(done, doubts or ("the whole task",), why))
         await store.move(tx, run, Status.CANCELLED, why=why, ended=True, cancel=True)
-        await self._append(tx, run, [*abandoned, request, finished])
+        withdrawn = rules.withdrawn(state)
+        await self._append(tx, run, [*abandoned, *withdrawn, request, finished])
+        await store.withdraw(tx, run.tenant, run.id)
         for one in abandoned:
             await store.settle(tx, run.tenant, run.id, store.entry(state.steps, one.call), "unknown", request.by)
         if run.thread is not None:

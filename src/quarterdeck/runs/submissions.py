@@ -12,6 +12,7 @@ import msgspec
 from pydantic import ValidationError
 
 from quarterdeck.blobs.service import Blobs
+from quarterdeck.core.errors import Forbidden
 from quarterdeck.core.ids import ThreadId, UserId, new_run_id
 from quarterdeck.core.json import Json, JsonObject, encode_text, is_finite
 from quarterdeck.core.text import is_storable, shorten, storable, storable_json
@@ -74,6 +75,8 @@ async def submit(desk: Desk, wanted: Wanted, target: Target) -> tuple[Run, Relea
             dedup_key=key,
             dedup_digest=digest,
             traceparent=context_of(desk.request.scope).traceparent,
+            roles=roles_of(actor, wanted.user_roles),
+            claims=claims_of(actor, wanted.user_claims),
         )
         run, is_new = await _admit(desk, tx, submission, messages, wanted.multitask_strategy)
     return run, release, is_new
@@ -190,3 +193,18 @@ def user_of(actor: Actor, user_id: str | None) -> UserId:
     if user_id is not None and not (user_id.isprintable() and is_storable(user_id)):
         raise invalid("body.user_id", "this is no user id", "send printable characters")
     return actor.on_behalf_of(user_id)
+
+
+def roles_of(actor: Actor, roles: Sequence[str]) -> tuple[str, ...]:
+    """The end user's roles, which only a trusted backend may tell. Raises Forbidden."""
+    if roles and not actor.may_assert_user:
+        raise Forbidden("This key may not say what roles an end user has; it needs may_assert_user.")
+    return tuple(dict.fromkeys(storable(role) for role in roles))
+
+
+def claims_of(actor: Actor, claims: Mapping[str, Json]) -> JsonObject:
+    """What else a trusted backend tells of the end user. Raises Forbidden, or Invalid for numbers JSON has none for."""
+    if claims and not actor.may_assert_user:
+        raise Forbidden("This key may not make claims about an end user; it needs may_assert_user.")
+    _check_numbers("body.user_claims", claims)
+    return cast("JsonObject", storable_json(claims))

@@ -18,7 +18,7 @@ from quarterdeck.gates.tool import ToolGate
 from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
 from quarterdeck.providers.records import Connection, Kind
-from quarterdeck.releases.records import Limits, ModelPin, Release, ToolGrant
+from quarterdeck.releases.records import BEHAVIOUR_VERSION, Limits, ModelPin, Release, ToolGrant
 from quarterdeck.runs import log, store
 from quarterdeck.runs.events import Event, read
 from quarterdeck.runs.messages import Text, UserMessage
@@ -58,7 +58,7 @@ def release(tenant: TenantId, limits: Limits, output_schema: JsonObject | None) 
         tools=TOOLS,
         limits=limits,
         output_schema=output_schema,
-        behaviour=1,
+        behaviour=BEHAVIOUR_VERSION,
         files={},
         label=None,
         registered_by="test",
@@ -107,7 +107,7 @@ class Station:
             id=new_run_id(),
             agent=AgentName("desk"),
             release=RELEASE,
-            behaviour=1,
+            behaviour=BEHAVIOUR_VERSION,
             user_id=UserId("ann"),
             submitted_by="test",
             variables={},
