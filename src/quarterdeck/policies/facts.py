@@ -1,0 +1,211 @@
+"""What policies see of a call, as Cedar's JSON.
+
+Only those parts that some policy looks at, so that a big argument which no policy speaks of costs nothing.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from functools import lru_cache
+
+from quarterdeck.core.json import Json, JsonObject, encode_text
+from quarterdeck.policies.fitting import elements, fit, leaves
+from quarterdeck.policies.records import GrantedTool, PolicyRequest
+from quarterdeck.policies.schema import origin_paths, texts_of
+from quarterdeck.policies.shapes import Shape, shape_of
+from quarterdeck.policies.statements import Path
+
+_SEPARATES = re.compile(r"[,;\s<>\"'|]")
+_CLIMBS = re.compile(r"(^|[/\\])\.\.?([/\\]|$)|\\|%(2e|2f|5c|00)", re.IGNORECASE)
+_INDEX = re.compile(r"\[\d+\]")
+_MOST_ELEMENTS = 200
+
+
+class Inexact(Exception):
+    """A policy looks at a value that has no exact form in Cedar."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Which parts of the context some policies look at. None = all of them."""
+
+    arguments: frozenset[str] | None
+    each: frozenset[str] | None
+    origins: frozenset[str] | None
+    parts: frozenset[str]
+
+    @classmethod
+    def at(cls, mentions: frozenset[Path]) -> "Looked":
+        """From what policies mention."""
+        everything = () in mentions
+
+        def within(part: str) -> frozenset[str] | None:
+            if everything or (part,) in mentions:
+                return None
+            return frozenset(path[1] for path in mentions if path[0] == part)
+
+        return cls(
+            arguments=within("arguments"),
+            each=within("each"),
+            origins=within("origins"),
+            parts=frozenset({"several", "climbing"} if everything else (path[0] for path in mentions)),
+        )
+
+
+class Arguments:
+    """A tool's arguments as policies see them."""
+
+    def __init__(self, tool: GrantedTool) -> None:
+        self.shape = shape_of(tool.parameters)
+        self._origins = origin_paths(tool)
+        self._texts = tuple(texts_of(self.shape))
+
+    def context(self, request: PolicyRequest, looked: Looked, *, approved: bool) -> dict[str, Json]:
+        """The context of a request. Raises Inexact."""
+        context: dict[str, Json] = {
+            "approved": approved,
+            "autonomy": request.autonomy,
+            "clean": request.clean,
+            "tainted": request.tainted,
+            "calls_in_run": request.calls_in_run,
+            "calls_by_user_today": request.calls_by_user_today,
+            "affected_in_run": request.affected_in_run,
+            "now": {"__extn": {"fn": "datetime", "arg": _moment(request)}},
+            "arguments": self._arguments(request.arguments, looked),
+            "each": {},
+            "origins": self._origins_of(request, looked),
+            "several": self._odd(request, _SEPARATES) if "several" in looked.parts else [],
+            "climbing": self._odd(request, _CLIMBS) if "climbing" in looked.parts else [],
+        }
+        if request.budget_left_micro_usd is not None:
+            context["budget_left_micro_usd"] = request.budget_left_micro_usd
+        return context
+
+    def each(self, request: PolicyRequest, looked: Looked) -> Iterator[JsonObject]:
+        """One element of one list after another, as `context.each`. Raises Inexact."""
+        for path, leaf in leaves(self.shape):
+            if looked.each is not None and path not in looked.each:
+                continue
+            found = elements(request.arguments, path)
+            if len(found) > _MOST_ELEMENTS:
+                raise Inexact(f"`{path}` has {len(found):,} elements; {_MOST_ELEMENTS} can be judged one by one")
+            for value in found:
+                fitted = fit(leaf, value, path)
+                _require_exact(fitted.misfits, looked=None)
+                yield {path: fitted.value}
+
+    def _arguments(self, arguments: JsonObject, looked: Looked) -> Json:
+        shape = self.shape
+        if looked.arguments is not None:
+            if not looked.arguments:
+                return {}
+            members = {name: one for name, one in shape.members.items() if name in looked.arguments}
+            shape = Shape(shape.kind, members=members)
+        fitted = fit(shape, arguments)
+        _require_exact(fitted.misfits, looked.arguments)
+        return fitted.value
+
+    def _origins_of(self, request: PolicyRequest, looked: Looked) -> dict[str, Json]:
+        wanted = [path for path in self._origins if looked.origins is None or path in looked.origins]
+        if not wanted:
+            return {}
+        found: dict[str, set[str]] = {}
+        for leaf, origin in request.origins.items():
+            pattern = _INDEX.sub("[]", leaf)
+            for path in wanted:
+                if pattern == path or pattern.startswith((f"{path}.", f"{path}[")):
+                    found.setdefault(path, set()).add(origin)
+        return {path: sorted(origins) for path, origins in found.items()}
+
+    def _odd(self, request: PolicyRequest, pattern: re.Pattern[str]) -> list[Json]:
+        """The paths of text that holds something of a kind, or characters that nobody sees."""
+        return [
+            path
+            for path in self._texts
+            if any(isinstance(one, str) and _holds(pattern, one) for one in elements(request.arguments, path))
+        ]
+
+
+def _holds(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.search(text) is not None or (
+        not text.isascii() and any(unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} for char in text)
+    )
+
+
+def _require_exact(misfits: Sequence[str], looked: frozenset[str] | None) -> None:
+    for path in misfits:
+        name = re.split(r"[.\[]", path, maxsplit=1)[0]
+        if looked is None or name in looked:
+            raise Inexact(
+                f"the value of `{path}` has no exact form in a policy: whole numbers have up to 64 bits, "
+                "others at most four decimal places"
+            )
+
+
+def _moment(request: PolicyRequest) -> str:
+    return request.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{request.now.microsecond // 1000:03d}Z"
+
+
+def principal_of(request: PolicyRequest) -> str:
+    """Who acts, as Cedar's JSON of entities."""
+    return _principal(
+        str(request.tenant),
+        str(request.agent),
+        str(request.release),
+        request.user,
+        tuple(request.roles),
+        tuple(claims_of(request.claims)),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _principal(
+    tenant: str, agent: str, release: str, user: str, roles: tuple[str, ...], claims: tuple[str, ...]
+) -> str:
+    return encode_text(
+        [
+            {
+                "uid": {"type": "Agent", "id": agent},
+                "attrs": {"release": release, "user": user, "roles": roles, "claims": claims},
+                "parents": [{"type": "Tenant", "id": tenant}],
+            }
+        ]
+    )
+
+
+def claims_of(claims: Mapping[str, Json]) -> list[str]:
+    """Claims as `name=value`, one for each member of a list, with dots for what is within: `org.unit=7`.
+
+    Names that hold `=` are left out: nobody shall pass one claim off as another.
+    """
+    return sorted(set(_claims("", claims)))
+
+
+def _claims(before: str, value: Json) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if "=" not in name and "." not in name:
+                yield from _claims(f"{before}.{name}" if before else name, inner)
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            if not isinstance(inner, Mapping):
+                yield from _claims(before, inner)
+    elif isinstance(value, str):
+        yield f"{before}={value}"
+    elif value is not None:
+        yield f"{before}={encode_text(value)}"
+
+
+def resource_of(tool: GrantedTool) -> list[JsonObject]:
+    """A tool and its server, as Cedar's JSON of entities."""
+    attributes: JsonObject = {
+        "effect": tool.effect,
+        "repeat": tool.repeat,
+        "trust": tool.trust,
+        "destinations": list(tool.destinations),
+        "payload": list(tool.payload),
+    }
+    server: JsonObject = {"type": "Server", "id": tool.server}
+    return [{"uid": {"type": "Tool", "id": tool.name}, "attrs": attributes, "parents": [server]}]
