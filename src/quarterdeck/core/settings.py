@@ -26,6 +26,20 @@ class Settings(BaseSettings):
     secret_key: SecretStr = Field(
         default=SecretStr(""), description="Master secret: keys, sessions and sealed values derive from it."
     )
+    vault_key: SecretStr = Field(
+        default=SecretStr(""), description="Master secret of the vault alone; empty = derived from secret_key."
+    )
+    vault_keys_before: SecretStr = Field(
+        default=SecretStr(""),
+        description="Its master secrets before, space-separated, until all is re-wrapped.",
+    )
+    vault_folder: Path | None = Field(
+        default=None, description="Folder of `secret://file/NAME`: a file a secret, readable by no others."
+    )
+    vault_env_tenants: str = Field(
+        default="", description="Tenants that may use `secret://env/NAME`, comma-separated slugs; * = all."
+    )
+    vault_file_tenants: str = Field(default="", description="The same for `secret://file/NAME`.")
     data_dir: Path = Field(default=Path(".quarterdeck"), description="Embedded database, caches and tool hosts.")
 
     database_url: str = Field(default="", description="Owner's URL: migrations; the other two derive from it.")
@@ -74,6 +88,10 @@ class Settings(BaseSettings):
         default="", description="Inner host:port pairs that outbound calls may reach all the same, comma-separated."
     )
 
+    audit_days: int = Field(
+        default=0, ge=0, description="Days after which rows of the audit are pruned, behind a signed floor; 0 = never."
+    )
+
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     log_json: bool = Field(default=True, description="One JSON object a line; false is for people.")
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL; empty = no export.")
@@ -82,15 +100,17 @@ class Settings(BaseSettings):
     )
     otlp_content: bool = Field(default=False, description="Put prompts, arguments and results into exported spans.")
 
-    def derive(self, purpose: str) -> bytes:
+    def derive(self, purpose: str, secret: str | None = None) -> bytes:
         """A 32-byte key for one purpose, derived from the master secret (HMAC-SHA256, one block of HKDF-Expand).
 
+        `secret` is another one to derive it from: the vault may have its own.
         Raises Misconfigured when there is no secret worth the name: nothing may be sealed or proven with a guess.
         """
-        secret = self.secret_key.get_secret_value().encode()
-        if len(secret) < SHORTEST_SECRET:
-            raise Misconfigured(f"Set QUARTERDECK_SECRET_KEY to at least {SHORTEST_SECRET} random characters.")
-        return hmac.new(secret, purpose.encode() + b"\x01", hashlib.sha256).digest()
+        master = (self.secret_key.get_secret_value() if secret is None else secret).encode()
+        if len(master) < SHORTEST_SECRET:
+            name = "QUARTERDECK_SECRET_KEY" if secret is None else "QUARTERDECK_VAULT_KEY"
+            raise Misconfigured(f"Set {name} to at least {SHORTEST_SECRET} random characters.")
+        return hmac.new(master, purpose.encode() + b"\x01", hashlib.sha256).digest()
 
     @property
     def lease_time(self) -> timedelta:

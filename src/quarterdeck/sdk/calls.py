@@ -1,7 +1,7 @@
 """A request as a value: what is asked, what the answer is read as, and whether it may be repeated."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Generic, TypeAlias, TypeVar, cast
 from urllib.parse import quote
@@ -86,6 +86,13 @@ def change(
     given = {name: value for name, value in body.items() if value is not None}
     kept = {name: msgspec.Raw(b"null") for name in nulls}
     return Call(answer, "PATCH", path, body={**given, **kept}, headers={"if-match": etag} if etag else {})
+
+
+def put(
+    answer: type[T], path: str, body: Mapping[str, object], *, etag: str = "", nulls: Sequence[str] = ()
+) -> Call[T]:
+    """A PUT: the same again changes nothing more. `nulls` as in `change`."""
+    return replace(change(answer, path, body, etag=etag, nulls=nulls), method="PUT")
 
 
 def remove(path: str) -> Call[None]:

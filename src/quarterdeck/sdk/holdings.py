@@ -173,6 +173,45 @@ class Delivery(Record, frozen=True, kw_only=True):
     delivered_at: datetime | None = None
 
 
+class Secret(Record, frozen=True, kw_only=True):
+    """A secret, without its value. `due`: its date has come; `leaks`: how often it was taken out of texts."""
+
+    name: str
+    reference: str = ""
+    version: int = 0
+    description: str = ""
+    due_at: datetime | None = None
+    due: bool = False
+    leaks: int = 0
+    leaked_at: datetime | None = None
+    set_by: str = ""
+    set_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class KeyRotation(Record, frozen=True, kw_only=True):
+    """What a rotation came to: values sealed anew in a tenant, or keys wrapped anew in all."""
+
+    values: int = 0
+    keys: int = 0
+
+
+class Rate(Record, frozen=True, kw_only=True):
+    """A limit on tool calls: `calls` in any `every` seconds, `concurrency` at once, or both."""
+
+    name: str
+    scope: str
+    target: str = "*"
+    calls: int | None = None
+    every: int | None = None
+    concurrency: int | None = None
+    why: str = ""
+    set_by: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
 class Worker(Record, frozen=True, kw_only=True):
     """A worker process of the last hour. `state` is `alive`, `draining` or `dead`."""
 
