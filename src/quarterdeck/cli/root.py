@@ -44,6 +44,7 @@ COMMANDS: dict[str, Entry] = {
     "provider": Entry("quarterdeck.cli.provider", "Connect model providers.", NOUNS),
     "tenant": Entry("quarterdeck.cli.tenant", "Found and list tenants.", NOUNS),
     "key": Entry("quarterdeck.cli.key", "Make, list and revoke API keys.", NOUNS),
+    "rate": Entry("quarterdeck.cli.rate", "Limit how often and how many tool calls are made.", NOUNS),
     "webhook": Entry("quarterdeck.cli.webhook", "Register webhooks and see their deliveries.", NOUNS),
 }
 

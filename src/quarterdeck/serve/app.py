@@ -20,6 +20,7 @@ from quarterdeck.engine import routes as workers
 from quarterdeck.http import border
 from quarterdeck.http.parts import Parts, join
 from quarterdeck.providers import routes as providers
+from quarterdeck.rates import routes as rates
 from quarterdeck.releases import routes as releases
 from quarterdeck.runs import routes as runs
 from quarterdeck.serve import docs, health
@@ -44,6 +45,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     tenants.router,
     providers.router,
+    rates.router,
     webhooks.router,
     workers.router,
     health.router,

@@ -7,6 +7,7 @@ from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
 from quarterdeck.db.urls import urls_of
 from quarterdeck.rates.service import Rates
+from tests.api import Deployment, deployed
 
 
 @pytest.fixture
@@ -33,3 +34,16 @@ async def others(settings: Settings):
     yield made
     await made.close()
     await opened.close()
+
+
+@pytest.fixture
+async def deployment(settings: Settings):
+    """A real application on a fresh database."""
+    async with deployed(settings) as found:
+        yield found
+
+
+@pytest.fixture
+async def acme(deployment: Deployment):
+    """The owner of tenant acme."""
+    return await deployment.tenant("acme")

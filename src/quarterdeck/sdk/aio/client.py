@@ -11,6 +11,7 @@ from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.agents import AsyncAgents, AsyncReleases
 from quarterdeck.sdk.aio.keys import AsyncKeys, AsyncTenants
 from quarterdeck.sdk.aio.providers import AsyncProviders, AsyncWorkers
+from quarterdeck.sdk.aio.rates import AsyncRates
 from quarterdeck.sdk.aio.runs import AsyncRuns
 from quarterdeck.sdk.aio.threads import AsyncThreads
 from quarterdeck.sdk.aio.transport import AsyncTransport
@@ -101,6 +102,7 @@ class AsyncQuarterdeck:
         self.keys = AsyncKeys(self._transport)
         self.tenants = AsyncTenants(self._transport)
         self.providers = AsyncProviders(self._transport)
+        self.rates = AsyncRates(self._transport)
         self.workers = AsyncWorkers(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
 

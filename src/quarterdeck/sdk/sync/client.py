@@ -15,6 +15,7 @@ from quarterdeck.sdk.options import RETRIES, TIMEOUT, Options, options, trust
 from quarterdeck.sdk.sync.agents import Agents, Releases
 from quarterdeck.sdk.sync.keys import Keys, Tenants
 from quarterdeck.sdk.sync.providers import Providers, Workers
+from quarterdeck.sdk.sync.rates import Rates
 from quarterdeck.sdk.sync.runs import Runs
 from quarterdeck.sdk.sync.threads import Threads
 from quarterdeck.sdk.sync.transport import Transport
@@ -102,6 +103,7 @@ class Quarterdeck:
         self.keys = Keys(self._transport)
         self.tenants = Tenants(self._transport)
         self.providers = Providers(self._transport)
+        self.rates = Rates(self._transport)
         self.workers = Workers(self._transport)
         self.webhooks = Webhooks(self._transport)
 
