@@ -1,4 +1,5 @@
-"""Admission: which queued runs become deliveries now. Shares are by tenant, then by user; limits hold everywhere.
+"""Admission: which queued runs become deliveries now. Shares are by tenant, then by user; limits hold everywhere, and
+what a switch holds stays where it is.
 
 One worker admits at a time (an advisory lock), so that counting and admitting can't interleave. What it misses by a
 moment, its next look a second later finds.
@@ -18,8 +19,10 @@ LOCK = 0x71645F61
 LOOK_AHEAD = 200
 """Queued runs of one tenant that one look considers, in priority order."""
 
-# Only one admission at a time, everywhere.
-TRY_LOCK = "SELECT pg_try_advisory_xact_lock($1)"
+# Only one admission at a time, everywhere; and, in the same round trip, whether any switch is thrown.
+TRY_LOCK = """
+SELECT pg_try_advisory_xact_lock($1) AS mine, EXISTS (SELECT FROM qd.switches WHERE lifted_at IS NULL) AS thrown
+"""
 
 # Places that living workers have, by behaviour version.
 PLACES = """
@@ -39,20 +42,20 @@ WHERE status IN ('queued', 'waiting_for_retry') AND delivered_at IS NOT NULL GRO
 
 # The head of each tenant's queue: a loose scan over tenants, then a few rows of each. A run of a thread waits until
 # those before it have ended, and, when it was sent back itself, until a later one that is under way has.
-CANDIDATES = """
+_CANDIDATES = """
 WITH RECURSIVE waiting AS (
     (SELECT tenant FROM qd.runs WHERE status IN ('queued', 'waiting_for_retry') AND delivered_at IS NULL
      ORDER BY tenant LIMIT 1)
     UNION ALL
     SELECT (SELECT r.tenant FROM qd.runs r WHERE r.status IN ('queued', 'waiting_for_retry') AND r.delivered_at IS NULL
             AND r.tenant > w.tenant ORDER BY r.tenant LIMIT 1)
-    FROM waiting w WHERE w.tenant IS NOT NULL)
+    FROM waiting w WHERE w.tenant IS NOT NULL){holding}
 SELECT c.*, t.max_running FROM waiting w
-JOIN qd.tenants t ON t.tenant = w.tenant AND t.disabled_at IS NULL
+JOIN qd.tenants t ON t.tenant = w.tenant AND t.disabled_at IS NULL{not_the_tenant}
 CROSS JOIN LATERAL (
     SELECT r.tenant, r.id, r.agent, r.user_id, r.priority, r.behaviour FROM qd.runs r
     WHERE r.tenant = w.tenant AND r.status IN ('queued', 'waiting_for_retry') AND r.delivered_at IS NULL
-      AND r.available_at <= clock_timestamp()
+      AND r.available_at <= clock_timestamp(){not_the_run}
       AND (r.thread IS NULL OR NOT EXISTS (
           SELECT 1 FROM qd.runs e WHERE e.tenant = r.tenant AND e.thread = r.thread AND e.id <> r.id
             AND e.status NOT IN ('succeeded', 'failed', 'stopped', 'cancelled')
@@ -60,6 +63,26 @@ CROSS JOIN LATERAL (
                  OR e.status NOT IN ('queued', 'waiting_for_retry'))))
     ORDER BY r.priority DESC, r.available_at, r.id LIMIT $1) c
 """
+CANDIDATES = _CANDIDATES.format(holding="", not_the_tenant="", not_the_run="")
+
+# The same while a switch is thrown: without the tenants and runs that one holds, as `switches.rules.holding` says it.
+# What somebody wants to end goes on, since it only ends.
+CANDIDATES_NOT_HELD = _CANDIDATES.format(
+    holding=""",
+holding AS MATERIALIZED (
+    SELECT tenant, scope, target, action FROM qd.switches
+    WHERE lifted_at IS NULL AND (until IS NULL OR until > clock_timestamp())
+      AND scope IN ('agent', 'tenant', 'everything') AND action IN ('disable', 'pause_new', 'stop_background'))""",
+    not_the_tenant="""
+    AND NOT EXISTS (SELECT FROM holding h WHERE (h.tenant IS NULL OR h.tenant = w.tenant)
+        AND h.action = 'disable' AND h.scope <> 'agent')""",
+    not_the_run="""
+      AND (r.cancel_requested_at IS NOT NULL OR NOT EXISTS (
+          SELECT FROM holding h WHERE (h.tenant IS NULL OR h.tenant = r.tenant)
+            AND (h.scope <> 'agent' OR h.target = r.agent)
+            AND (h.action = 'disable' OR (h.action = 'stop_background' AND r.priority < 0)
+                 OR (h.action = 'pause_new' AND r.started_at IS NULL AND r.parent IS NULL))))""",
+)
 
 # Deliveries that are on their way from now on.
 DELIVER = """
@@ -166,9 +189,12 @@ async def admit(tx: Tx, limits: Limits) -> Admitted | None:
 
     The caller rings the engine once this is committed, if the count is above zero.
     """
-    if not await tx.fetchval(TRY_LOCK, LOCK):
+    locked = await tx.fetchrow(TRY_LOCK, LOCK)
+    assert locked is not None
+    if not locked["mine"]:
         return None
-    candidates = [Candidate(*row) for row in await tx.fetch(CANDIDATES, LOOK_AHEAD)]
+    query = CANDIDATES_NOT_HELD if locked["thrown"] else CANDIDATES
+    candidates = [Candidate(*row) for row in await tx.fetch(query, LOOK_AHEAD)]
     if not candidates:
         return Admitted(0, left=False)
     living = await tx.fetchrow(PLACES)

@@ -17,10 +17,12 @@ from quarterdeck.releases.service import Releases
 from quarterdeck.runs import log, view
 from quarterdeck.runs.fold import RunState, fold
 from quarterdeck.runs.messages import Message
-from quarterdeck.runs.records import Run, Strategy, Submission
+from quarterdeck.runs.records import ADMISSIBLE, Run, Strategy, Submission
 from quarterdeck.runs.service import NoSuchRun, Runs
 from quarterdeck.runs.store import Filter
 from quarterdeck.runs.waits import Waits
+from quarterdeck.switches.board import Board
+from quarterdeck.switches.wording import held_words
 
 
 class Live(Protocol):
@@ -80,6 +82,11 @@ class Desk:
         """The payloads."""
         return cast("Blobs", self.request.app.state.blobs)
 
+    @property
+    def board(self) -> Board:
+        """The switches that stand."""
+        return cast("Board", self.request.app.state.board)
+
     def transaction(self) -> Transaction:
         """The tenant's transaction."""
         return self.parts.database.tenant(self.tenant)
@@ -107,7 +114,7 @@ class Desk:
         release = await self.releases.load(tx, self.tenant, run.release)
         folded = fold(await log.read(tx, self.tenant, run.id)) if state is None else state
         now = self.parts.clock.now()
-        return view.whole(run, folded, release.limits, self.actor.tenant_slug, now, release.owner)
+        return view.whole(self._explained(run), folded, release.limits, self.actor.tenant_slug, now, release.owner)
 
     async def listed(self, tx: Tx, runs: Sequence[Run]) -> list[dict[str, Json]]:
         """The records of some runs as lists show them."""
@@ -116,7 +123,15 @@ class Desk:
         for run in runs:
             if run.release not in owners:
                 owners[run.release] = (await self.releases.load(tx, self.tenant, run.release)).owner
-        return [view.brief(run, slug, now, owners[run.release]) for run in runs]
+        return [view.brief(self._explained(run), slug, now, owners[run.release]) for run in runs]
+
+    def _explained(self, run: Run) -> Run:
+        """The run, with the reason where a switch keeps it from being admitted. The row is not touched for that."""
+        if run.status not in ADMISSIBLE or run.delivered_at is not None or run.cancel_requested_at is not None:
+            return run
+        fresh = run.started_at is None and run.parent is None
+        held = self.board.holding(run.tenant, run.agent, fresh=fresh, background=run.priority < 0)
+        return run if held is None else replace(run, reason="switch", why=held_words(held))
 
 
 def is_own(actor: Actor, run: Run) -> bool:

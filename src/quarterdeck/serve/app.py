@@ -27,6 +27,7 @@ from quarterdeck.serve import docs, health
 from quarterdeck.serve.metrics import Metrics
 from quarterdeck.serve.openapi import describe
 from quarterdeck.serve.services import open_services
+from quarterdeck.switches import routes as switches
 from quarterdeck.tenants import routes as tenants
 from quarterdeck.tenants import routes_sessions as sessions
 from quarterdeck.tenants.authenticator import KeyAuthenticator
@@ -46,6 +47,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     tenants.router,
     providers.router,
     rates.router,
+    switches.router,
     webhooks.router,
     workers.router,
     health.router,

@@ -12,6 +12,7 @@ from quarterdeck.runs.service import Runs
 from quarterdeck.runs.waits import Waits
 from quarterdeck.serve.live import live_streams
 from quarterdeck.serve.store import RunLog
+from quarterdeck.switches.board import Board
 from quarterdeck.threads.service import Threads
 from quarterdeck.webhooks.service import Webhooks
 
@@ -20,6 +21,9 @@ async def open_services(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> No
     """Make the services, to be closed with the stack."""
     settings, database, wakes = parts.settings, parts.database, parts.wakes
     state = app.state
+    state.board = Board(database, wakes, parts.clock)
+    stack.push_async_callback(state.board.close)
+    await state.board.start()
     state.blobs = Blobs.of(settings)
     state.releases = Releases(state.blobs)
     state.runs = Runs(database, wakes, parts.clock, settings.queue_limit)

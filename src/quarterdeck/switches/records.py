@@ -46,6 +46,9 @@ class InFlight(StrEnum):
     CANCEL = "cancel"
 
 
+CLOCK = "clock"
+"""Who lifts a switch whose time has run out."""
+
 LEVELS = ("suggest", "ask_always", "ask_when_risky", "free")
 """Levels of autonomy, from least to most."""
 
@@ -90,6 +93,7 @@ class Switch:
     lifted_at: datetime | None = None
     lifted_by: str | None = None
     lifted_why: str | None = None
+    tenant_slug: str | None = None
 
     def stands(self, now: datetime) -> bool:
         """Whether it is in force at a time."""
@@ -222,3 +226,12 @@ class SwitchUnfit(Invalid):
     """This switch can't be thrown as it is described."""
 
     code = "switch.unfit"
+
+
+def pin_of(value: Json) -> tuple[str, str]:
+    """The provider connection and the model id in the value of a `switch_model`. Raises SwitchUnfit."""
+    given: Mapping[str, Json] = value if isinstance(value, Mapping) else {}
+    provider, model = given.get("provider"), given.get("id")
+    if set(given) != {"provider", "id"} or not isinstance(provider, str) or not isinstance(model, str):
+        raise SwitchUnfit("`value` of switch_model is {provider, id}: a connection and an exact model.", place="value")
+    return provider, model

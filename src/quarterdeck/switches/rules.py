@@ -22,7 +22,9 @@ from quarterdeck.switches.records import (
     Switch,
     SwitchUnfit,
     Wanted,
+    pin_of,
 )
+from quarterdeck.switches.wording import says
 
 CALLS = (Scope.TOOL, Scope.SERVER, Scope.MODEL, Scope.ROUTE)
 """Scopes whose `disable` refuses a call; that of the others pauses the run."""
@@ -73,15 +75,6 @@ def settle(wanted: Wanted, now: datetime) -> Wanted:
             place="in_flight",
         )
     return replace(wanted, value=_value(wanted.action, wanted.value))
-
-
-def pin_of(value: Json) -> tuple[str, str]:
-    """The provider connection and the model id in the value of a `switch_model`. Raises SwitchUnfit."""
-    given: Mapping[str, Json] = value if isinstance(value, Mapping) else {}
-    provider, model = given.get("provider"), given.get("id")
-    if set(given) != {"provider", "id"} or not isinstance(provider, str) or not isinstance(model, str):
-        raise SwitchUnfit("`value` of switch_model is {provider, id}: a connection and an exact model.", place="value")
-    return provider, model
 
 
 def check_pin(value: Json, kind: str | None) -> None:
@@ -146,44 +139,6 @@ def holding(thrown: Index, tenant: TenantId, agent: str, *, fresh: bool, backgro
     return next((one for one in hit if one.scope in RUNS and said.get(one.action, False)), None)
 
 
-def held_words(switch: Switch) -> str:
-    """Why a run is not admitted, for people who look at it."""
-    return f"held by switch {switch.id}: {says(switch)}: {switch.why}"
-
-
-def says(switch: Switch) -> str:
-    """What a switch does, in words without its reason."""
-    of = whole(switch)
-    match switch.action:
-        case Action.DISABLE:
-            return f"{of} is switched off"
-        case Action.READ_ONLY:
-            return f"{of} may only read"
-        case Action.FORCE_REVIEW:
-            return f"a person has to approve each call of {of}"
-        case Action.LOWER_AUTONOMY:
-            return f"autonomy of {of} is at most {switch.value}"
-        case Action.CAP_STEPS:
-            return f"runs of {of} take at most {switch.value} steps"
-        case Action.SWITCH_MODEL:
-            return f"{of} asks {':'.join(pin_of(switch.value))}"
-        case Action.STOP_BACKGROUND:
-            return f"background runs of {of} are stopped"
-        case Action.PAUSE_NEW:
-            return f"new runs of {of} are paused"
-
-
-def whole(switch: Switch | Wanted) -> str:
-    """What a switch is thrown for, in words."""
-    match switch.scope:
-        case Scope.EVERYTHING:
-            return "everything"
-        case Scope.TENANT:
-            return f"tenant {switch.target}" if switch.target else "the tenant"
-        case _:
-            return f"{switch.scope} {switch.target}" + (f" for agent {switch.agent}" if switch.agent else "")
-
-
 def _check_words(wanted: Wanted) -> None:
     if not wanted.why.strip():
         raise SwitchUnfit("`why` is needed: people who find this switch later want to know.", place="why")
@@ -242,7 +197,7 @@ def _places(subject: Subject) -> list[tuple[Scope, str]]:
     if subject.model is not None:
         places.append((Scope.MODEL, subject.model))
         if subject.provider is not None:
-            places.append((Scope.MODEL, f"{subject.provider}:{subject.model}"))
+            places.append((Scope.MODEL, f"{subject.provider}/{subject.model}"))
     if subject.route is not None:
         places.append((Scope.ROUTE, subject.route))
     return places

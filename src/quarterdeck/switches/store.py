@@ -9,7 +9,8 @@ from quarterdeck.db.records import Row, Tx
 from quarterdeck.switches.records import Action, InFlight, Scope, Switch, SwitchId, Wanted
 
 _COLUMNS = """id, tenant, deployment, scope, target, agent, action, value, in_flight, why, thrown_by, thrown_at, until,
-    lifted_at, lifted_by, lifted_why"""
+    lifted_at, lifted_by, lifted_why,
+    (SELECT slug FROM qd.tenants AS t WHERE t.tenant = switches.tenant) AS tenant_slug"""
 _MINE = "($1::uuid IS NULL OR tenant IS NULL OR tenant = $1)"
 
 # What stands now, of all tenants (as qd_system) or of one, with the database's time, by which `until` is measured.
@@ -176,4 +177,5 @@ def switch_of(row: Row) -> Switch:
         lifted_at=row["lifted_at"],
         lifted_by=row["lifted_by"],
         lifted_why=row["lifted_why"],
+        tenant_slug=row["tenant_slug"],
     )

@@ -18,6 +18,8 @@ class Kind(StrEnum):
 
     RUN_FINISHED = "run.finished"
     RUN_PARKED = "run.parked"
+    SWITCH_THROWN = "switch.thrown"
+    SWITCH_LIFTED = "switch.lifted"
     EVERYTHING = "*"
 
 

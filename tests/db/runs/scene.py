@@ -21,6 +21,7 @@ from quarterdeck.core.json import Json
 from quarterdeck.db.pool import Database
 from quarterdeck.engine import store as engine
 from quarterdeck.loop.recorder import Recorder
+from quarterdeck.releases.records import BEHAVIOUR_VERSION
 from quarterdeck.runs import admission, log, store
 from quarterdeck.runs.admission import Admitted, Limits
 from quarterdeck.runs.events import Event, RunAdmitted, RunClaimed
@@ -119,7 +120,9 @@ class Scene:
         run, _ = await self.runs.submit(submission, [UserMessage((Text("hello"),))], position=position)
         return run
 
-    async def worker(self, *, capacity: int = 100, behaviours: Sequence[int] = (1,), lease: float = 60.0) -> Worker:
+    async def worker(
+        self, *, capacity: int = 100, behaviours: Sequence[int] = (1, BEHAVIOUR_VERSION), lease: float = 60.0
+    ) -> Worker:
         worker = new_worker_id()
         async with self.database.system.transaction() as tx:
             epoch = await engine.register(
