@@ -76,6 +76,16 @@ class Inspected(Granting, Protocol):
         ...
 
     @property
+    def tenant(self) -> TenantId:
+        """Whose it is."""
+        ...
+
+    @property
+    def registered_at(self) -> datetime:
+        """Since when it is there."""
+        ...
+
+    @property
     def version(self) -> str:
         """How people name it."""
         ...

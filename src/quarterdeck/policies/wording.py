@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 from cedarpy import pst
 
+ROLES = pst.GetAttr(pst.Var("principal"), "roles")
+CLAIMS = pst.GetAttr(pst.Var("principal"), "claims")
+
 _FACTS: Mapping[str, str] = {
     "approved": "a person has approved it",
     "clean": "every destination comes from a clean source",
@@ -62,6 +65,8 @@ def words(expression: pst.Expr) -> str:
             return _pair(expression)
         case pst.UnaryOp("not", argument):
             return opposite(argument)
+        case pst.UnaryOp("is_empty", argument):
+            return f"{words(argument)} is empty"
         case pst.UnaryOp(op, argument):
             return f"{op.replace('_', ' ')} of {words(argument)}"
         case pst.GetAttr():
@@ -77,8 +82,8 @@ def words(expression: pst.Expr) -> str:
 def opposite(expression: pst.Expr) -> str:
     """The phrase for when an expression does not hold."""
     match expression:
-        case pst.UnaryOp("not", argument):
-            return words(argument)
+        case pst.UnaryOp("not" | "is_empty" as op, argument):
+            return words(argument) if op == "not" else f"{words(argument)} is not empty"
         case pst.BinaryOp():
             return _opposite_pair(expression)
         case pst.HasAttr(base, attributes):
@@ -116,8 +121,10 @@ def _pair(expression: pst.BinaryOp) -> str:
             return f"{words(left)} or {words(right)}"
         case "contains" if isinstance(left, pst.Set):
             return f"{words(right)} is {_one_of(left.elements)}"
-        case "in" if isinstance(left, pst.Var) and isinstance(right, pst.EntityLit):
-            return f"{words(left)} is in {_quoted(right.value.id)}"
+        case "contains" if (of_user := _of_user(left, right)) is not None:
+            return f"the user has {of_user}"
+        case "eq" | "in" if isinstance(left, pst.Var) and isinstance(right, pst.EntityLit):
+            return f"{within(right.value)} is {_quoted(right.value.id)}"
         case "in" if isinstance(right, pst.Set):
             return f"{words(left)} is in {_one_of(right.elements)}"
         case op:
@@ -133,8 +140,10 @@ def _opposite_pair(expression: pst.BinaryOp) -> str:
             return f"{opposite(left)} and {opposite(right)}"
         case "contains" if isinstance(left, pst.Set):
             return f"{words(right)} is not {_one_of(left.elements)}"
-        case "in" if isinstance(left, pst.Var) and isinstance(right, pst.EntityLit):
-            return f"{words(left)} is not in {_quoted(right.value.id)}"
+        case "contains" if (of_user := _of_user(left, right)) is not None:
+            return f"the user does not have {of_user}"
+        case "eq" | "in" if isinstance(left, pst.Var) and isinstance(right, pst.EntityLit):
+            return f"{within(right.value)} is not {_quoted(right.value.id)}"
         case op if op in _OPPOSITE:
             return f"{words(left)} {_OPPOSITE[op]} {words(right)}"
         case _:
@@ -162,12 +171,18 @@ def _named(base: pst.Expr, name: str) -> str:
     match base.name, path:
         case "context", ["arguments", *rest] if rest:
             return _quoted(".".join(rest))
+        case "context", ["each", *rest] if rest:
+            return f"each {_quoted('.'.join(rest))}"
         case "context", ["origins", *rest] if rest:
             return f"the origin of {_quoted('.'.join(rest))}"
         case "context", _:
-            return _quoted(".".join(path).replace("_", " "))
+            return ".".join(path).replace("_", " ")
+        case "principal", ["user" | "release" as fact]:
+            return f"the {fact}"
+        case "principal", _:
+            return f"the user's {'.'.join(path)}"
         case root, _:
-            return f"{_VARIABLES[root]}'s {_quoted('.'.join(path))}"
+            return f"{_VARIABLES[root]}'s {'.'.join(path)}"
 
 
 def _plain(expression: pst.Expr) -> str:
@@ -200,6 +215,18 @@ def _literal(expression: pst.Lit) -> str:
             return _quoted(entity.id)
 
 
+def within(entity: pst.EntityUid) -> str:
+    """What kind of thing an entity is: `the agent`, `the tenant`, `the tool`, `the server`, `the action`."""
+    return f"the {entity.type.basename.lower()}"
+
+
+def _of_user(left: pst.Expr, right: pst.Expr) -> str | None:
+    """The role or the claim whose presence is asked for."""
+    if not isinstance(right, pst.StringLit) or left not in {ROLES, CLAIMS}:
+        return None
+    return f"the {'role' if left == ROLES else 'claim'} {_quoted(right.value)}"
+
+
 def _one_of(elements: tuple[pst.Expr, ...]) -> str:
     said = [words(element) for element in elements]
     return said[0] if len(said) == 1 else f"one of {', '.join(said)}"
@@ -214,8 +241,8 @@ def _quoted(text: str) -> str:
 
 
 _VARIABLES: Mapping[str, str] = {
-    "principal": "the user",
-    "action": "the tool",
-    "resource": "the server",
+    "principal": "the agent",
+    "action": "the action",
+    "resource": "the tool",
     "context": "the call",
 }
