@@ -24,6 +24,7 @@ from quarterdeck.policies.records import (
     PolicyVerdict,
 )
 from quarterdeck.policies.statements import Path, Statement, read
+from quarterdeck.policies.validation import narrowing_faults
 
 _KEPT = 512
 _EVERYTHING: JsonObject = {
@@ -95,17 +96,6 @@ class PolicySet:
     def about(self, tool: str) -> tuple[Statement, ...]:
         """The policies that are asked about a tool."""
         return tuple(_about(tool, self.statements))
-
-
-def narrowing_faults(texts: Sequence[PolicyText]) -> Iterator[PolicyFault]:
-    """What in a tenant's policies would widen what releases grant."""
-    for text in texts:
-        for one in read(text):
-            if isinstance(one, Statement) and not one.forbids:
-                problem = "a tenant's policies only narrow, and this one permits"
-                yield PolicyFault(
-                    one.file, one.line, one.column, problem, "write a forbid, with `unless` for exceptions"
-                )
 
 
 def _about(tool: str, statements: Sequence[Statement]) -> Iterator[Statement]:
@@ -183,7 +173,7 @@ class _Slice:
             decided, errors = list(outcome.decided), list(outcome.errors)
             allowed = outcome.allowed
             for element in self.arguments.each(request, self.looked):
-                one = cedar.decide(self.each, entities, agent, self.tool.name, {**context, "each": element})
+                one = cedar.decide(self.each, entities, agent, self.tool.name, {**context, **element})
                 errors += one.errors
                 if not one.allowed:
                     decided = [*([] if allowed else decided), *(each for each in one.decided if each not in decided)]

@@ -11,7 +11,7 @@ from datetime import UTC
 from functools import lru_cache
 
 from quarterdeck.core.json import Json, JsonObject, encode_text
-from quarterdeck.policies.fitting import elements, fit, leaves
+from quarterdeck.policies.fitting import elements, fit, folded, leaves
 from quarterdeck.policies.records import GrantedTool, PolicyRequest
 from quarterdeck.policies.schema import origin_paths, texts_of
 from quarterdeck.policies.shapes import Shape, shape_of
@@ -34,6 +34,7 @@ class Looked:
     arguments: frozenset[str] | None
     each: frozenset[str] | None
     origins: frozenset[str] | None
+    lower: frozenset[str] | None
     parts: frozenset[str]
 
     @classmethod
@@ -50,6 +51,7 @@ class Looked:
             arguments=within("arguments"),
             each=within("each"),
             origins=within("origins"),
+            lower=within("lower"),
             parts=frozenset({"several", "climbing"} if everything else (path[0] for path in mentions)),
         )
 
@@ -78,15 +80,17 @@ class Arguments:
             "origins": self._origins_of(request, looked),
             "several": self._odd(request, _SEPARATES) if "several" in looked.parts else [],
             "climbing": self._odd(request, _CLIMBS) if "climbing" in looked.parts else [],
+            "lower": self._lower(request.arguments, looked),
         }
         if request.budget_left_micro_usd is not None:
             context["budget_left_micro_usd"] = request.budget_left_micro_usd
         return context
 
     def each(self, request: PolicyRequest, looked: Looked) -> Iterator[JsonObject]:
-        """One element of one list after another, as `context.each`. Raises Inexact."""
+        """One element of one list after another: what it puts into the context. Raises Inexact."""
+        lower = self._lower(request.arguments, looked)
         for path, leaf in leaves(self.shape):
-            if looked.each is not None and path not in looked.each:
+            if not any(wanted is None or path in wanted for wanted in (looked.each, looked.lower)):
                 continue
             found = elements(request.arguments, path)
             if len(found) > _MOST_ELEMENTS:
@@ -94,7 +98,17 @@ class Arguments:
             for value in found:
                 fitted = fit(leaf, value, path)
                 _require_exact(fitted.misfits, looked=None)
-                yield {path: fitted.value}
+                own = {path: folded(value)} if isinstance(value, str) else {}
+                yield {"each": {path: fitted.value}, "lower": {**lower, **own}}
+
+    def _lower(self, arguments: JsonObject, looked: Looked) -> dict[str, Json]:
+        """Text that stands in no list, without case."""
+        found: dict[str, Json] = {}
+        for path in self._texts:
+            if "[]" not in path and (looked.lower is None or path in looked.lower):
+                for one in elements(arguments, path):
+                    found[path] = folded(one) if isinstance(one, str) else ""
+        return found
 
     def _arguments(self, arguments: JsonObject, looked: Looked) -> Json:
         shape = self.shape

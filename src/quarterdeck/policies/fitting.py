@@ -1,5 +1,6 @@
 """Values of arguments made to fit their types in Cedar, and the paths by which people name them."""
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -127,3 +128,8 @@ def elements(value: Json, path: str) -> list[Json]:
 
 def _is_list(value: Json) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def folded(text: str) -> str:
+    """A text without case, and with forms that look alike made one."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()

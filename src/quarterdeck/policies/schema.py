@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from quarterdeck.policies.fitting import leaves, steps
 from quarterdeck.policies.records import GrantedTool, Granting
-from quarterdeck.policies.shapes import Shape, quoted, shape_of
+from quarterdeck.policies.shapes import Kind, Shape, quoted, shape_of
 
 _ENTITIES = """\
 // Who acts: the agent, for a user with roles and claims (`name=value`), in a tenant, under a release.
@@ -35,11 +35,11 @@ def schema_text(release: Granting) -> str:
 def _action(tool: GrantedTool) -> str:
     shape = shape_of(tool.parameters)
     each = ", ".join(f"{quoted(path)}?: {leaf.cedar()}" for path, leaf in leaves(shape))
+    lower = ", ".join(f"{quoted(path)}?: String" for path in texts_of(shape))
     origins = ", ".join(f"{quoted(path)}?: Set<String>" for path in origin_paths(tool))
-    return (
-        f"action {quoted(tool.name)} appliesTo {{\n  principal: [Agent], resource: [Tool], context: {{\n{_CONTEXT}"
-        f"    arguments: {shape.cedar()},\n    each: {{{each}}},\n    origins: {{{origins}}},\n  }}\n}};\n"
-    )
+    parts = f"arguments: {shape.cedar()},\n    each: {{{each}}},\n    lower: {{{lower}}},\n    origins: {{{origins}}},"
+    context = f"{{\n{_CONTEXT}    {parts}\n  }}"
+    return f"action {quoted(tool.name)} appliesTo {{ principal: [Agent], resource: [Tool], context: {context} }};\n"
 
 
 def origin_paths(tool: GrantedTool) -> list[str]:
@@ -60,5 +60,5 @@ def _texts(shape: Shape, before: str) -> Iterator[str]:
     for name, member in shape.members.items():
         if "." not in name and not steps(name)[1:]:
             yield from _texts(member.shape, f"{before}.{name}" if before else name)
-    if shape.item is None and not shape.members:
+    if shape.kind is Kind.TEXT:
         yield before

@@ -48,7 +48,7 @@ class Statement:
     @property
     def each(self) -> bool:
         """Whether it is judged for each element of a list by itself."""
-        return any(path[:1] in {(), ("each",)} for path in self.mentions)
+        return any(path[:1] in {(), ("each",)} or (path[0] == "lower" and "[]" in path[-1]) for path in self.mentions)
 
 
 def read(text: PolicyText) -> tuple[Statement | PolicyFault, ...]:
