@@ -1,10 +1,10 @@
 """What stands in the audit: an entry as it is written, a row as it was sealed, the filter of a list."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from quarterdeck.core.chain import Finding, Head
 from quarterdeck.core.errors import Conflict, NotFound
 from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.core.json import Json
@@ -47,6 +47,27 @@ class Entry:
     """None = the database's clock, when the row is written."""
 
 
+FIELDS = (
+    "id",
+    "at",
+    "kind",
+    "actor",
+    "action",
+    "target",
+    "run",
+    "call",
+    "seq",
+    "user_id",
+    "release",
+    "verdict",
+    "rule",
+    "approved_by",
+    "status",
+    "effective",
+)
+"""What a row says: its columns, in the order of `Row`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A row of the audit. Those that wait for their seal have no position, mac and hash."""
@@ -71,9 +92,9 @@ class Row:
     mac: bytes | None = None
     hash: bytes | None = None
     digest: bytes | None = None
-    """SHA-256 of the payload's text, where there is one still."""
+    """SHA-256 of the payload's text, where that is there and was looked at."""
     payload: str | None = None
-    """The payload's text, where it was asked for."""
+    """The payload's text, where it is there and was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +110,34 @@ class Filter:
     until: datetime | None = None
 
 
-Columns = Mapping[str, object]
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Where a tenant's chain stands. `head` is None before anything was sealed, `floor` unless something was pruned."""
+
+    head: Head | None
+    floor: Head | None
+    last: int
+    """The highest position of any row."""
+    unsealed: int
+    """Rows that wait for the sealer."""
+    oldest_unsealed: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a look along a whole chain found."""
+
+    chain: Chain
+    first: int
+    """The position of the first row that was looked at; those before it were pruned, or vouched for by the caller."""
+    sealed: int
+    kept: int
+    """Sealed rows whose payload is there and is what it was."""
+    erased: int
+    findings: tuple[Finding, ...]
+    faults: int
+    """Findings in all; only the first are listed."""
+    ms: int
 
 
 class RowMissing(NotFound):
@@ -108,3 +156,9 @@ class NotASeal(Conflict):
     """No head was signed at this position, or it was pruned; give the position of a head that an export ended with."""
 
     code = "audit.not_a_seal"
+
+
+class PayloadInLog(Conflict):
+    """The inputs and outputs of this row stand in its run's log and are erased with the run."""
+
+    code = "audit.payload_in_log"

@@ -77,7 +77,7 @@ class Fault(StrEnum):
     """A record isn't what was linked: it, or the one before with its hash, was changed."""
     MISSING = "missing"
     OUT_OF_ORDER = "out_of_order"
-    """A record stands where it does not belong: moved, or put in."""
+    """A record or a head stands where it does not belong: moved, put in, or set back."""
     PAYLOAD_CHANGED = "payload_changed"
     REWRITTEN = "rewritten"
     """The links hold, and are not those that were signed."""
@@ -85,6 +85,10 @@ class Fault(StrEnum):
     """Records that no head signs for."""
     BAD_SIGNATURE = "bad_signature"
     """A head that was signed by nobody who is trusted, or for something else."""
+    UNREADABLE = "unreadable"
+    """A line of an export that is none."""
+    CUT_OFF = "cut_off"
+    """An export that ends before its last line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +114,12 @@ class Walk:
     findings: list[Finding] = field(default_factory=list[Finding])
     faults: int = 0
     _before: set[bytes] = field(init=False)
+    _begun: int = field(init=False)
     _vouched: int = field(init=False)
 
     def __post_init__(self) -> None:
         self._before = {self.start}
-        self._vouched = self.position
+        self._begun = self._vouched = self.position
 
     def record(self, position: int, record: Record, digest: bytes) -> None:
         """The next record, with the hash that stands beside it."""
@@ -149,10 +154,16 @@ class Walk:
 
     def end(self, head: Head | None) -> None:
         """The end of the chain, where its newest head signs for all. None: there is no head."""
-        if head is not None and head.position >= self.position:
+        if head is None:
+            if self.position:
+                self.find(Fault.NOT_SIGNED, min(self._vouched + 1, self.position), self.position)
+            return
+        if head.position >= self.position or not self.trusts(head):
             self.head(head)
-        elif head is not None and not self.trusts(head):
-            self.find(Fault.BAD_SIGNATURE, head.position, head.position)
+        elif head.position < self._begun:
+            self.find(Fault.MISSING, head.position + 1, self._begun)
+        elif head.position < self._vouched:
+            self.find(Fault.OUT_OF_ORDER, head.position, self._vouched)
         if self.position > self._vouched:
             self.find(Fault.NOT_SIGNED, self._vouched + 1, self.position)
 

@@ -11,6 +11,7 @@ from quarterdeck.http.asgi import Receive, Scope, Send
 from quarterdeck.http.fixes import invalid
 
 MEDIA_TYPE = "text/event-stream"
+LINES = "application/jsonl"
 COMMENT = b": still here\n\n"
 STALLED_AFTER = 30.0
 """Seconds for which a client may take nothing before it is taken for gone."""
@@ -91,6 +92,12 @@ class EventStream(Response):
             except TimeoutError:
                 return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class LineStream(EventStream):
+    """The same for lines of JSON."""
+
+    media_type = LINES
 
 
 async def _disconnected(receive: Receive) -> None:

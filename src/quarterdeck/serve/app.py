@@ -8,6 +8,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import quarterdeck
+from quarterdeck.audit import routes as audit
 from quarterdeck.console.mount import mount
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.settings import Settings
@@ -61,6 +62,7 @@ async def open_app(settings: Settings, urls: Urls | None = None) -> AsyncGenerat
 
     `urls` says where the database is, where the settings don't (an embedded one). Raises what is wrong with the
     settings, the database or its tables, each as an error that says what to do.
+    audit.router,
     """
     app = build_app(settings)
     async with AsyncExitStack() as stack:

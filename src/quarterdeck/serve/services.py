@@ -4,6 +4,7 @@ from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
 
+from quarterdeck.audit.service import Audit
 from quarterdeck.blobs.service import Blobs
 from quarterdeck.http.parts import Parts
 from quarterdeck.net.client import Outbound
@@ -33,3 +34,4 @@ async def open_services(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> No
     state.webhooks = Webhooks.of(await stack.enter_async_context(Outbound.of(settings)), settings)
     state.live = await stack.enter_async_context(live_streams(RunLog(database), wakes, parts.closing))
     state.metrics.attend(database, state.live)
+    state.audit = Audit.of(database, settings)
