@@ -32,7 +32,7 @@ class Field:
     """Whether it is a direct value of its record, and no item of a list in it."""
 
 
-class Unreadable(Exception):  # noqa: N818  # never leaves this module
+class Unreadable(Exception):  # never leaves this module
     """The text is not in the style that is read here."""
 
 
@@ -209,29 +209,35 @@ class Block:
             self._at += 1
 
     def _quoted(self, first: str) -> str:
-        quote, text = first[0], first[1:]
+        quote, parts = first[0], [first[1:]]
         read = _single if quote == "'" else _double
         while True:
-            done = read(text)
-            if done is not None:
-                return done
+            if quote in parts[-1]:  # only such a line can be the last
+                done = read("\n".join(parts))
+                if done is not None:
+                    return done
             if self._at >= len(self._lines):
                 raise Unreadable
-            text += "\n" + self._lines[self._at][1]
+            parts.append(self._lines[self._at][1])
             self._at += 1
+
+
+_BREAKS = re.compile(r"\n+")
+_END = re.compile(r"(?<!')(?:'')*'(?!')")
 
 
 def _single(text: str) -> str | None:
     """The content of a single-quoted scalar that ends where the text does; None if it goes on."""
-    end = re.search(r"(?<!')(?:'')*'(?!')", text)
+    end = _END.search(text)
     if end is None:
         return None
     if end.end() != len(text):
         raise Unreadable
-    return _unfolded(text[: end.end() - 1].replace("''", "'"))
+    return _BREAKS.sub(_fold, text[:-1]).replace("''", "'")
 
 
 def _double(text: str) -> str | None:
+    """The same for a double-quoted one. A line break that is escaped is none."""
     found: list[str] = []
     at = 0
     while at < len(text):
@@ -239,9 +245,12 @@ def _double(text: str) -> str | None:
         if sign == '"':
             if at + 1 != len(text):
                 raise Unreadable
-            return _unfolded("".join(found))
+            return "".join(found)
         if sign == "\\":
             sign, at = _escape(text, at + 1)
+        elif sign == "\n":
+            breaks = cast("re.Match[str]", _BREAKS.match(text, at))
+            sign, at = _fold(breaks), breaks.end() - 1
         found.append(sign)
         at += 1
     return None
@@ -249,7 +258,7 @@ def _double(text: str) -> str | None:
 
 def _escape(text: str, at: int) -> tuple[str, int]:
     sign = text[at : at + 1]
-    if sign == "\n":  # a line break that is none
+    if sign == "\n":
         return "", at
     if sign in _HEX:
         digits = text[at + 1 : at + 1 + _HEX[sign]]
@@ -262,16 +271,11 @@ def _escape(text: str, at: int) -> tuple[str, int]:
     return _ESCAPES[sign], at
 
 
-def _unfolded(text: str) -> str:
-    """Single line breaks of a quoted scalar are spaces, empty lines are breaks."""
-    return re.sub(r"\n+", lambda found: "\n" * (len(found[0]) - 1) or " ", text)
+def _fold(breaks: re.Match[str]) -> str:
+    """One line break of a quoted scalar is a space, each further one a break."""
+    return "\n" * (len(breaks[0]) - 1) or " "
 
 
 def scalars(fields: Sequence[Field], record: int) -> list[Field]:
     """The direct values of a record."""
     return [field for field in fields if field.own and field.records[:1] == (record,)]
-
-
-def as_mapping(value: Json) -> Mapping[str, Json]:
-    """A JSON object, or an empty one."""
-    return cast("Mapping[str, Json]", value) if isinstance(value, Mapping) else {}

@@ -8,9 +8,9 @@ is never taken for one that somebody did.
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 
@@ -27,9 +27,8 @@ class Kind(StrEnum):
     TEXT = "text"
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A value's kind and its one spelling."""
+class Form(NamedTuple):
+    """A value's kind and its one spelling. A tuple, because it is looked up by the thousand."""
 
     kind: Kind
     key: str
@@ -51,8 +50,8 @@ _ISO_DATE = re.compile(r"(?<![\w-])\d{4}-\d\d-\d\d(?![\w-])")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MONTH = rf"({'|'.join(_MONTHS)})[a-z]*\.?"
 _SPOKEN_DATES = (
-    re.compile(rf"\b{_MONTH} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<year>\d{{4}})\b", re.I),
-    re.compile(rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)? {_MONTH},? (?P<year>\d{{4}})\b", re.I),
+    re.compile(rf"\b{_MONTH} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?,? (?P<year>\d{{4}})\b", re.IGNORECASE),
+    re.compile(rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)? {_MONTH},? (?P<year>\d{{4}})\b", re.IGNORECASE),
 )
 _TOKEN = re.compile(r"[^\s,;|()\[\]{}<>\"“”„«»]+")
 _TRIM = "'’‘`´.:!?*\\"
@@ -134,7 +133,7 @@ def tokens(text: str) -> list[str]:
 
 
 def url_key(url: str) -> str:
-    """An address with its scheme and host in lower case and the rest as it is; what can't be taken apart stays whole."""
+    """An address with scheme and host in lower case, the rest as it is. What can't be taken apart stays whole."""
     try:
         parts = urlsplit(url)
         host, port = parts.netloc, parts.port
