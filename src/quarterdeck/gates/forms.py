@@ -41,7 +41,7 @@ _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})+"
 # All characters that may stand before an @: leaving one out would find bob@x.com in a!bob@x.com.
 _EMAIL = re.compile(rf"(?<![\w.+@-])(?>\w[\w.!#$%&'*+/=?^`{{|}}~-]*@{_HOST})(?!@)")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`“”]+")
+_URL = re.compile(r"(?<![\w.+-])[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`“”]+")
 _BARE_HOST = re.compile(rf"(?<![\w@/.:-])(?>{_HOST})(?![\w@/:?#-])")
 _ACCOUNT = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}(?![\w-])")
 _DIGITS = re.compile(r"(?<![\w.,-])\+?\d(?:[ ()./-]{0,2}\d){6,18}(?![\w,-]|\.\d)")
@@ -82,7 +82,15 @@ def _plain_form(text: str) -> Form:
         return Form(Kind.NUMBER, number_key(text))
     if _BARE_HOST.fullmatch(text) and not text.replace(".", "").isdigit():
         return Form(Kind.HOST, _lower(text))
-    return Form(Kind.TEXT, " ".join(tokens(text)))
+    return Form(Kind.TEXT, _worded(text))
+
+
+def _worded(text: str) -> str:
+    """Words without their punctuation; a single word keeps its own: `.https://…` or `<bob>` is another value."""
+    found = tokens(text)
+    if len(found) == 1 and len(found[0]) != len(text):
+        return text
+    return " ".join(found)
 
 
 def forms_in(text: str) -> Iterator[Form]:
