@@ -141,8 +141,7 @@ def digest_of(arguments: JsonObject) -> str:
 
 def person_of(actor: Actor) -> Person:
     """Who answers, by key or session: named with the user that they speak for, where that is not the key itself."""
-    by = f"{actor.subject}{_AS}{actor.user_id}" if actor.for_one_user else actor.subject
-    return Person(by, actor.user_id, frozenset(str(role) for role in actor.roles))
+    return Person(actor.named, actor.user_id, frozenset(str(role) for role in actor.roles))
 
 
 def _check_person(held: Approval, said: Said) -> None:

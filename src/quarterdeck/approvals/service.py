@@ -10,8 +10,11 @@ from uuid import UUID
 from quarterdeck.approvals import rules, store
 from quarterdeck.approvals.links import Links
 from quarterdeck.approvals.records import Approval, NoSuchApproval, Said, State
+from quarterdeck.audit import store as audit
+from quarterdeck.audit.records import Entry
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import RunId, TenantId
+from quarterdeck.core.json import Json
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
 from quarterdeck.db.wakes import ADMIT, CONTROL
@@ -46,6 +49,7 @@ class Approvals:
                     pass
                 case rules.Counted(counted):
                     await store.vote(tx, counted)
+                    await _audit(tx, counted, "approval.voted", (said.person.by,), said.why)
                 case rules.Settled(settled, state, by, why):
                     await store.vote(tx, settled)
                     await self._settle(tx, run, settled, state, by, why)
@@ -108,6 +112,7 @@ class Approvals:
             )
             await self._tell(tx, run, held, answer)
         settled = await self._found(tx, held.tenant, held.id)
+        await _audit(tx, settled, "approval.answered", by, why)
         await store.announce(tx, settled, "approval.answered", self._clock.now())
 
     async def _tell(self, tx: Tx, run: Run, held: Approval, answer: ApprovalAnswered) -> None:
@@ -128,6 +133,31 @@ class Approvals:
     async def _append(self, tx: Tx, run: Run, events: Sequence[Event]) -> None:
         last = await log.append_locked(tx, run.tenant, run.id, events)
         tx.after_commit(lambda: self._wakes.wake_run(run.id, last))
+
+
+async def _audit(tx: Tx, approval: Approval, kind: str, by: tuple[str, ...], why: str) -> None:
+    """Write down who said what about which call, and what it is bound to."""
+    inputs: dict[str, Json] = {"why": why, "digest": approval.digest, "summary": approval.summary}
+    if approval.edited is not None:
+        inputs["edited"] = approval.edited
+    entry = Entry(
+        tenant=approval.tenant,
+        kind=kind,
+        actor=by[-1] if by else "system",
+        action=approval.tool,
+        target=str(approval.id),
+        run=approval.run,
+        call=approval.call,
+        user=approval.user_id,
+        release=approval.release,
+        verdict="ask",
+        rule=str(approval.decision.get("rule", "")),
+        approved_by=tuple(f"person:{one}" for one in by) if approval.state is not State.DENIED else (),
+        status=approval.state.value,
+        effective=approval.effective,
+        inputs=inputs,
+    )
+    await audit.write(tx, [entry])
 
 
 def _told(call: str, approval: str, row: Approval | None) -> ApprovalAnswered:

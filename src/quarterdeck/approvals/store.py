@@ -75,6 +75,17 @@ SELECT {_SEEN} FROM {_WITH_RUN} WHERE a.tenant = $1
 ORDER BY a.id DESC LIMIT $9
 """
 
+# What waits for an answer, counted over the newest.
+FACETS = f"""
+WITH newest AS (
+    SELECT a.agent, a.tool, a.risk FROM {_WITH_RUN} WHERE a.tenant = $1 AND a.state = 'pending' AND NOT {_ENDED}
+        AND ($2::text[] IS NULL OR a.agent = ANY($2)) ORDER BY a.id DESC LIMIT $3)
+SELECT 'state' AS facet, 'pending' AS value, count(*) AS n FROM newest
+UNION ALL SELECT 'agent', agent, count(*) FROM newest GROUP BY agent
+UNION ALL SELECT 'tool', tool, count(*) FROM newest GROUP BY tool
+UNION ALL SELECT 'risk', risk, count(*) FROM newest GROUP BY risk
+"""
+
 # For each of some tools: the call of it that was approved last, and how many were answered in which way of late.
 PRECEDENTS = """
 SELECT t.agent, t.tool, p.wanted, p.answered_at, (
@@ -261,6 +272,16 @@ async def listed(tx: Tx, tenant: TenantId, wanted: Wanted, before: UUID | None, 
         limit,
     )
     return [approval_of(row) for row in rows]
+
+
+async def facets(
+    tx: Tx, tenant: TenantId, agents: Sequence[str] | None, newest: int = 10_000
+) -> dict[str, dict[str, int]]:
+    """How many of the newest that wait there are, in all and by agent, tool and risk."""
+    counts: dict[str, dict[str, int]] = {"state": {}, "agent": {}, "tool": {}, "risk": {}}
+    for row in await tx.fetch(FACETS, tenant, None if agents is None else list(agents), newest):
+        counts[row["facet"]][row["value"]] = row["n"]
+    return counts
 
 
 async def precedents(

@@ -55,6 +55,11 @@ class Actor:
         return f"key:{self.key_id}"
 
     @property
+    def named(self) -> str:
+        """The same with the user that it speaks for, where that is not the key itself: `key:<id> as ann`."""
+        return f"{self.subject} as {self.user_id}" if self.for_one_user else self.subject
+
+    @property
     def reads_all(self) -> bool:
         """Whether it sees everything in its tenant, or only what is its own."""
         return not READERS.isdisjoint(self.roles)

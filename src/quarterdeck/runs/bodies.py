@@ -177,6 +177,21 @@ class DoubtRecord(BaseModel):
     ask_after: int
 
 
+class PendingApproval(BaseModel):
+    """A question of the run that nobody has answered."""
+
+    approval_id: UUID
+    call: str
+    tool: str
+    arguments: dict[str, JsonValue]
+    summary: str = Field(description="The exact effect in words.")
+    effect: str
+    risk_level: Risk
+    digest: str
+    people: int
+    expires_at: datetime
+
+
 class RunRecord(BaseModel):
     """A run, as lists show it."""
 
@@ -219,7 +234,7 @@ class RunRecord(BaseModel):
     estimated_cost_usd: float
     risk_level: Risk
     error_code: str | None
-    pending_approvals: list[JsonValue]
+    pending_approvals: list[PendingApproval] = Field(description="What people were asked; empty in lists.")
 
 
 class WholeRunRecord(RunRecord):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from quarterdeck.core.errors import Conflict, NotFound
 from quarterdeck.core.text import shorten
-from quarterdeck.runs.events import ToolUnknown
+from quarterdeck.runs.events import ApprovalAnswered, ToolUnknown
 from quarterdeck.runs.fold import RunState
 from quarterdeck.runs.messages import Message, Text, UserMessage
 from quarterdeck.runs.records import ENDED, LIVE, Effect, Run, Status
@@ -104,6 +104,20 @@ def abandoned(state: RunState) -> tuple[ToolUnknown, ...]:
         )
         for one in state.calls
         if one.intent and one.intent.effect != Effect.READ and one.outcome is None and one.unknown is None
+    )
+
+
+def withdrawn(state: RunState) -> tuple[ApprovalAnswered, ...]:
+    """Questions that nobody has to answer any more, for a run that ends before somebody has."""
+    return tuple(
+        ApprovalAnswered(
+            call=one.call.id,
+            approval=one.asked.approval,
+            state="withdrawn",
+            why="its run ended before anybody answered",
+        )
+        for one in state.pending
+        if one.asked
     )
 
 

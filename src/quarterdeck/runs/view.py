@@ -10,7 +10,9 @@ from quarterdeck.db.records import Tx
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs import log, store
 from quarterdeck.runs.fold import RunState, fold
-from quarterdeck.runs.records import PARKED, Run
+from quarterdeck.runs.records import PARKED, Effect, Run
+from quarterdeck.runs.rules import RISK
+from quarterdeck.runs.wording import in_words
 
 
 def moment(at: datetime | None) -> str | None:
@@ -93,8 +95,29 @@ def whole(
         for one in state.unknown
         if one.unknown
     ]
+    record["pending_approvals"] = pending(state)
     record["result"] = result(state)
     return record
+
+
+def pending(state: RunState) -> list[JsonObject]:
+    """What the run has asked people and nobody has answered; nothing once it has ended."""
+    asked = [call.asked for call in state.pending if call.asked] if state.finished is None else []
+    return [
+        {
+            "approval_id": one.approval,
+            "call": one.call,
+            "tool": one.tool,
+            "arguments": one.arguments,
+            "summary": in_words(one.tool, one.arguments, one.summary),
+            "effect": one.effect,
+            "risk_level": RISK[Effect(one.effect)],
+            "digest": one.digest,
+            "people": one.people,
+            "expires_at": moment(datetime.fromtimestamp(one.expires_at / 1000, UTC)),
+        }
+        for one in asked
+    ]
 
 
 def effective(run: Run, limits: Limits) -> JsonObject:
@@ -145,7 +168,8 @@ async def announce(tx: Tx, tenant: TenantId, run_id: RunId, kind: str) -> None:
     assert run is not None
     slug = str(await tx.fetchval(SLUG, tenant))
     state = fold(await log.read(tx, tenant, run_id))
-    record = brief(run, slug, run.last_event_at) | {"result": result(state)}
+    told: dict[str, Json] = {"result": result(state), "pending_approvals": pending(state)}
+    record = brief(run, slug, run.last_event_at) | told
     await tx.execute(store.ANNOUNCE, tenant, uuid7(), kind, run_id, encode_text(record))
 
 

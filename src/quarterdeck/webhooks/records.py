@@ -18,6 +18,10 @@ class Kind(StrEnum):
 
     RUN_FINISHED = "run.finished"
     RUN_PARKED = "run.parked"
+    APPROVAL_ASKED = "approval.asked"
+    APPROVAL_REMINDER = "approval.reminder"
+    APPROVAL_ANSWERED = "approval.answered"
+    ESCALATION_OPENED = "escalation.opened"
     SWITCH_THROWN = "switch.thrown"
     SWITCH_LIFTED = "switch.lifted"
     EVERYTHING = "*"

@@ -86,7 +86,14 @@ class AskingScene(Scene):
 
     async def park(self, worker: Worker, hold: Hold) -> None:
         parked = e.RunParked(status=Status.WAITING_FOR_APPROVAL, why="refund needs a person's approval")
-        await worker.leave(hold, Departure(Status.WAITING_FOR_APPROVAL, why="asks", parked=True), parked)
+        await self.leave(worker, hold, Departure(Status.WAITING_FOR_APPROVAL, why="asks", parked=True), parked)
+
+    async def leave(self, worker: Worker, hold: Hold, to: Departure, event: e.Event) -> None:
+        """What a worker that knows nothing of answers does when it gives a run up."""
+        assert worker.id == hold.worker
+        async with self.database.tenant(self.tenant) as tx:
+            state = fold(await log.read(tx, self.tenant, hold.run))
+            await log.leave(tx, hold, [event], state, "money", to)
 
     async def say(self, approval: UUID, verdict: Verdict, person: Person, **wanted: object) -> Approval:
         """An answer to what is asked about now, unless `digest` says otherwise."""

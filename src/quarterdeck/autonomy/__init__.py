@@ -1,0 +1,1 @@
+"""How far an agent may go with a tool by itself: less than its release grants, widened deliberately, from evidence."""
