@@ -1,14 +1,13 @@
 """Looks a tenant's policy through before it is put in force: it only narrows, it can be read, and it fits the tools."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from quarterdeck.policies import cedar
-from quarterdeck.policies.engine import narrowing_faults
 from quarterdeck.policies.ports import Inspected
 from quarterdeck.policies.records import PolicyFault, PolicyText
 from quarterdeck.policies.sayings import tools_of
 from quarterdeck.policies.schema import schema_text
 from quarterdeck.policies.statements import Statement, read
+from quarterdeck.policies.validation import validate_tenant
 from quarterdeck.spec.findings import Finding, Place, did_you_mean
 
 
@@ -18,35 +17,26 @@ def examine(wanted: PolicyText, releases: Sequence[Inspected]) -> tuple[Finding,
     A policy about tools that no release has is a warning, since an agent that has them may come. One that does not fit
     the arguments of a tool that it is about is an error: at a call it would fail, and what fails denies.
     """
-    said = read(wanted)
-    faults = [one for one in said if isinstance(one, PolicyFault)]
-    faults += narrowing_faults([wanted])
+    faults = validate_tenant([wanted])
     if faults:
         return tuple(_finding(fault) for fault in faults)
-    statements = [one for one in said if isinstance(one, Statement)]
+    statements = [one for one in read(wanted) if isinstance(one, Statement)]
     known = sorted({tool.name for release in releases for tool in release.tools})
+    return (*_unfit(wanted, statements, releases), *_unknown(statements, known))
+
+
+def _unfit(wanted: PolicyText, statements: Sequence[Statement], releases: Sequence[Inspected]) -> Iterator[Finding]:
+    """What does not fit the arguments of tools. Each policy is told once, with the first release that it misfits."""
+    told: set[tuple[int, int]] = set()
     by_schema = {schema_text(release): release for release in releases if release.tools}
-    return (*_unfit(statements, by_schema), *_unknown(statements, known))
-
-
-def _unfit(statements: Sequence[Statement], releases: Mapping[str, Inspected]) -> Iterator[Finding]:
-    """What does not fit the arguments of tools. Each policy is told once, with the first misfit release."""
-    told: set[str] = set()
-    for schema, release in releases.items():
-        names = {tool.name for tool in release.tools}
-        mine = [one for one in statements if _concerns(one, names) and one.id not in told]
-        if not mine or not cedar.misfits("\n".join(one.text for one in mine), schema):
-            continue
-        for one in mine:
-            problems = cedar.misfits(one.text, schema)
-            if problems:
-                told.add(one.id)
-                yield Finding(
-                    Place(one.file, one.line, one.column),
-                    f"it does not fit the tools of {release.version}: {problems[0]}",
-                    "speak only of arguments that each tool has which it is about; "
-                    'name the tool with `action == Action::"..."`, and ask with `has` for what may be left out',
-                )
+    for release in by_schema.values():
+        tools = {tool.name for tool in release.tools}
+        mine = {(one.line, one.column) for one in statements if _concerns(one, tools)} - told
+        for fault in validate_tenant([wanted], [release]) if mine else ():
+            place = (fault.line, fault.column)
+            if place in mine and place not in told:
+                told.add(place)
+                yield _finding(fault, f"with the tools of {release.version}, ")
 
 
 def _concerns(statement: Statement, tools: set[str]) -> bool:
@@ -66,5 +56,5 @@ def _unknown(statements: Sequence[Statement], known: Sequence[str]) -> Iterator[
             )
 
 
-def _finding(fault: PolicyFault) -> Finding:
-    return Finding(Place(fault.file, fault.line, fault.column), fault.problem, fault.fix)
+def _finding(fault: PolicyFault, where: str = "") -> Finding:
+    return Finding(Place(fault.file, fault.line, fault.column), f"{where}{fault.problem}", fault.fix)
