@@ -8,7 +8,9 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import quarterdeck
+from quarterdeck.approvals import routes as approvals
 from quarterdeck.audit import routes as audit
+from quarterdeck.autonomy import routes as autonomy
 from quarterdeck.console.mount import mount
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.settings import Settings
@@ -18,6 +20,7 @@ from quarterdeck.db.records import Urls
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import Wakes
 from quarterdeck.engine import routes as workers
+from quarterdeck.escalations import routes as escalations
 from quarterdeck.http import border
 from quarterdeck.http.parts import Parts, join
 from quarterdeck.providers import routes as providers
@@ -43,6 +46,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     threads.router,
     traces.router,
+    approvals.router,
+    escalations.router,
+    autonomy.router,
     releases.router,
     sessions.router,
     tenants.router,

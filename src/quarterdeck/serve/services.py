@@ -4,13 +4,17 @@ from contextlib import AsyncExitStack
 
 from fastapi import FastAPI
 
+from quarterdeck.approvals.links import Links
+from quarterdeck.approvals.service import Approvals
 from quarterdeck.audit.service import Audit
+from quarterdeck.autonomy.service import Levels
 from quarterdeck.blobs.service import Blobs
 from quarterdeck.http.parts import Parts
 from quarterdeck.net.client import Outbound
 from quarterdeck.releases.service import Releases
 from quarterdeck.runs.service import Runs
 from quarterdeck.runs.waits import Waits
+from quarterdeck.serve.grants import PresentGrants
 from quarterdeck.serve.live import live_streams
 from quarterdeck.serve.store import RunLog
 from quarterdeck.switches.board import Board
@@ -29,6 +33,8 @@ async def open_services(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> No
     state.releases = Releases(state.blobs)
     state.runs = Runs(database, wakes, parts.clock, settings.queue_limit)
     state.threads = Threads(state.runs)
+    state.approvals = Approvals(database, wakes, parts.clock, Links.of(settings))
+    state.levels = Levels(PresentGrants(state.releases), wakes, parts.clock)
     state.waits = Waits(state.runs, wakes, parts.closing)
     stack.callback(state.waits.close)
     state.webhooks = Webhooks.of(await stack.enter_async_context(Outbound.of(settings)), settings)
