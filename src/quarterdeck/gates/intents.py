@@ -20,7 +20,8 @@ class ToolFacts:
     """What the loop knows of the run when a call is judged.
 
     `again` = decided before, by an attempt that died. `used` counts the run's calls by tool, `affected` the records
-    that they touched. `asked` and `said` are the question that a person was put about this call, and the answer.
+    that they touched. `asked` and `said` are the question that a person was put about this call, and the answer;
+    `waited` are the seconds for which it was told "not now" before.
     """
 
     tenant: TenantId
@@ -40,6 +41,12 @@ class ToolFacts:
     used_today: int = 0
     asked: ApprovalAsked | None = None
     said: ApprovalAnswered | None = None
+    waited: float = 0.0
+
+    @property
+    def edited(self) -> JsonObject | None:
+        """The arguments that a reviewer put in the place of the model's."""
+        return self.said.arguments if self.said is not None and self.said.state == "approved" else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,16 @@ the provider bears. Whatever comes back is an answer or a ModelFault; nothing is
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 from quarterdeck.core import log as logs
+from quarterdeck.core.ids import TenantId
+from quarterdeck.core.json import digest
+from quarterdeck.gates.checks import BLIND_PAUSE, SWITCH_PAUSE
 from quarterdeck.gates.pacing import LONGEST_PAUSE, Pace
-from quarterdeck.gates.records import ALLOW, Check, Ruling, deny
+from quarterdeck.gates.records import ALLOW, Check, Ruling, deny, not_now
 from quarterdeck.gates.rules import decide
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, OnFault
 from quarterdeck.models.service import Models
@@ -21,6 +25,7 @@ from quarterdeck.providers.records import LOCAL, Connection
 from quarterdeck.releases.records import Limits, ModelPin, Release
 from quarterdeck.runs.events import Decision
 from quarterdeck.spec import pins
+from quarterdeck.switches.records import CLEAR, Standing
 
 _log = logs.get(__name__)
 
@@ -48,6 +53,17 @@ class Question:
     connection: Connection | None
     limits: Limits
     used: ModelFacts
+    standing: Standing = CLEAR
+
+
+def switch(question: Question) -> Ruling:
+    """No switch stands against it, and this worker knows that. What one holds back waits: nothing is lost by it."""
+    standing = question.standing
+    if not standing.known:
+        return not_now("Which switches are thrown is not known here at the moment.", BLIND_PAUSE, "unknown")
+    if held := standing.paused or standing.denied:
+        return not_now(held, SWITCH_PAUSE, "paused" if standing.paused else "")
+    return ALLOW
 
 
 def pin(question: Question) -> Ruling:
@@ -85,21 +101,39 @@ def limits(question: Question) -> Ruling:
     return ALLOW
 
 
-CHECKS: tuple[Check[Question], ...] = (connection, pin, limits)
+CHECKS: tuple[Check[Question], ...] = (switch, connection, pin, limits)
 """The order is the contract."""
+
+
+class ModelStandings(Protocol):
+    """What switches leave of questions to models: `switches.board.Board`."""
+
+    def standing(
+        self, tenant: TenantId, agent: str, *, model: str | None = None, provider: str | None = None
+    ) -> Standing:
+        """What they leave; never waits."""
+        ...
 
 
 class ModelGate:
     """The model gate of a process."""
 
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: Models, switches: ModelStandings) -> None:
         self._models = models
+        self._switches = switches
         self._paces: dict[str, Pace] = {}
+
+    def pin(self, tenant: TenantId, release: Release) -> ModelPin:
+        """The exact model to ask: the release's, or the one that a switch has put in its place."""
+        pinned = release.model
+        instead = self._standing(tenant, release.agent, pinned).model
+        return pinned if instead is None else replace(pinned, provider=instead[0], id=instead[1])
 
     async def decide(self, request: ModelRequest, release: Release, used: ModelFacts) -> Decision:
         """Whether this run may ask now. Raises only what looking up an unknown connection in the database raises."""
         found = await self._models.connection(request.pin.provider)
-        return decide(CHECKS, Question(request, found, release.limits, used))
+        standing = self._standing(request.tenant, request.agent, request.pin)
+        return decide(CHECKS, Question(request, found, release.limits, used, standing), digest([*standing.switches]))
 
     async def answer(
         self, request: ModelRequest, delta: Delta | None = None, on_fault: OnFault | None = None
@@ -134,6 +168,9 @@ class ModelGate:
     def paces(self) -> dict[str, Pace]:
         """The pace of each connection that was asked so far, for metrics."""
         return dict(self._paces)
+
+    def _standing(self, tenant: TenantId, agent: str, pinned: ModelPin) -> Standing:
+        return self._switches.standing(tenant, agent, model=pinned.id, provider=pinned.provider)
 
     async def _try(self, request: ModelRequest, delta: Delta | None, left: float) -> ModelAnswer:
         found = await self._models.connection(request.pin.provider)

@@ -1,135 +1,84 @@
 """The tool gate: the only way from a model's wish to an effect.
 
-`decide` judges a call and makes it an intent, which the loop commits; `perform` then carries the intent out. A refusal
-and an outcome are handed back as the events that the log holds.
+`decide` judges a call and makes it an intent, which the loop commits, or a question, which the loop puts before a
+person; `perform` carries a committed intent out.
 """
 
 import asyncio
-import difflib
-from collections.abc import Mapping
-from dataclasses import dataclass
-
-import msgspec
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import TenantId
-from quarterdeck.core.json import decode, encode
-from quarterdeck.core.text import shorten
-from quarterdeck.gates.intents import Intent, Refusal, ToolFacts, idempotency_key
+from quarterdeck.gates.checks import CHECKS, Wish
+from quarterdeck.gates.gathering import Gathering, Live
+from quarterdeck.gates.intents import Inquiry, Intent, Later, Refusal, ToolFacts, ToolVerdict, idempotency_key
 from quarterdeck.gates.outcomes import Outcome
-from quarterdeck.gates.records import ALLOW, Check, Ruling, Verdict, deny
+from quarterdeck.gates.provenance import Provenance
+from quarterdeck.gates.records import Verdict
 from quarterdeck.gates.rules import decide
+from quarterdeck.gates.scope import records
 from quarterdeck.gates.sending import Sending
 from quarterdeck.models.records import ToolOffer
+from quarterdeck.rates.circuit import Outcome as Health
+from quarterdeck.rates.circuit import Pass
+from quarterdeck.rates.circuits import Circuits
+from quarterdeck.rates.records import Declared, RateWant, Subject, TakenOrLater
+from quarterdeck.rates.records import Later as Crowded
 from quarterdeck.releases.records import Release, ToolGrant
+from quarterdeck.runs.events import Decision, ToolAnswered, ToolFailed
 from quarterdeck.runs.messages import Call
-from quarterdeck.tools.records import Keep, Progress, Toolbox
-from quarterdeck.tools.schemas import Schema
+from quarterdeck.tools.records import Progress
 
 BEGIN_WITHIN = 10.0
 """Seconds after its intent within which a call may begin, at least; a longer time-out allows later tries."""
-MAX_ARGUMENTS = 256 * 1024
-_CACHED_RELEASES = 256
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What the checks look at: the call, what the release grants, and the facts of the run."""
+class Counting(Protocol):
+    """Limits that all workers share: `rates.service.Rates`."""
 
-    call: Call
-    release: Release
-    grant: ToolGrant | None
-    granted: "Granted"
-    facts: ToolFacts
+    def wants(self, tenant: TenantId, subject: Subject, declared: Sequence[Declared]) -> tuple[RateWant, ...]:
+        """What a call counts against."""
+        ...
 
-
-def known(wish: Wish) -> Ruling:
-    """The release grants a tool of that name. Default deny starts here."""
-    if wish.grant is not None:
-        return ALLOW
-    names = [tool.name for tool in wish.release.tools]
-    near = difflib.get_close_matches(wish.call.tool, names, 1)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
-    listed = ", ".join(names) or "none at all"
-    return deny(f"There is no tool called `{shorten(wish.call.tool, 80)}`.{hint} You have: {listed}.")
-
-
-def schema(wish: Wish) -> Ruling:
-    """The arguments are a JSON object that fits the tool's schema."""
-    if wish.call.raw is not None:
-        return deny(f"Its arguments are not a JSON object: {_fault(wish.call.raw)}. Send them as one JSON object.")
-    problems = wish.granted.schema_of(wish.call.tool).problems(wish.call.arguments)
-    if not problems:
-        return ALLOW
-    return deny("Its arguments do not fit the schema:\n" + "\n".join(f"- {problem}" for problem in problems))
-
-
-def limits(wish: Wish) -> Ruling:
-    """The run may make this many calls, and a call may be this big."""
-    most = wish.release.limits.max_tool_calls
-    if wish.facts.tool_calls >= most and not wish.facts.again:
-        return deny(f"The limit of {most} tool calls a run is reached. Answer with what you have.", "tool_calls")
-    size = len(encode(wish.call.arguments))
-    if size > MAX_ARGUMENTS:
-        return deny(f"Its arguments have {size:,} bytes; {MAX_ARGUMENTS:,} are allowed.", "arguments")
-    return ALLOW
-
-
-CHECKS: tuple[Check[Wish], ...] = (known, schema, limits)  # the order is the contract
-
-
-class Granted:
-    """A release's tools as the gate needs them; each schema is compiled when it is first needed."""
-
-    def __init__(self, release: Release) -> None:
-        self._grants: Mapping[str, ToolGrant] = {tool.name: tool for tool in release.tools}
-        self._compiled: dict[str, Schema] = {}
-        self.offers = tuple(ToolOffer(tool.name, tool.description, tool.parameters) for tool in release.tools)
-
-    def grant(self, name: str) -> ToolGrant | None:
-        """The grant of that name."""
-        return self._grants.get(name)
-
-    def schema_of(self, name: str) -> Schema:
-        """The compiled schema of a granted tool."""
-        compiled = self._compiled.get(name)
-        if compiled is None:
-            compiled = self._compiled[name] = Schema(self._grants[name].parameters)
-        return compiled
+    async def take(self, tenant: TenantId, wants: Sequence[RateWant], *, waited: float = 0.0) -> TakenOrLater:
+        """Count it under all of these, or say how long to wait. Raises Unavailable."""
+        ...
 
 
 class ToolGate:
     """The door to tools, one per process. Nothing of a run is kept in it."""
 
-    def __init__(self, tools: Toolbox, keep: Keep, clock: Clock) -> None:
-        self._sending = Sending(tools, keep, clock)
+    def __init__(self, sending: Sending, live: Live, rates: Counting, circuits: Circuits, clock: Clock) -> None:
+        self._sending = sending
+        self._gathering = Gathering(live, clock)
+        self._rates = rates
+        self._circuits = circuits
         self._clock = clock
-        self._releases: dict[tuple[TenantId, str], Granted] = {}
 
     def offers(self, release: Release) -> tuple[ToolOffer, ...]:
         """The release's tools as the model is shown them: the same tuple each time."""
-        return self._granted(release).offers
+        return self._gathering.granted(release).offers
 
-    def decide(self, release: Release, call: Call, facts: ToolFacts) -> Intent | Refusal:
-        """An intent to commit and then perform, or a refusal that the model is told. Never raises.
+    async def decide(self, release: Release, call: Call, facts: ToolFacts, said: Provenance) -> ToolVerdict:
+        """An intent to commit and then perform, a question to put before a person, a refusal that the model is told, or
+        "not now". Raises only what counting raises when the database is away; nothing was let through then.
 
         The same call gets the same key again, at every attempt.
         """
-        granted = self._granted(release)
-        grant = granted.grant(call.tool)
-        decision = decide(CHECKS, Wish(call, release, grant, granted, facts))
-        if grant is None or decision.verdict != Verdict.ALLOW:
-            return Refusal(call, decision)
-        within = max(BEGIN_WITHIN, grant.timeout)
-        return Intent(
-            call=call.id,
-            grant=grant,
-            arguments=call.arguments,
-            decision=decision,
-            key=idempotency_key(facts, call.id),
-            not_after=int((self._clock.now().timestamp() + within) * 1000),
-            boot_deadline=self._clock.boot() + within,
-        )
+        wish = await self._gathering.wish(release, call, facts, said)
+        decision = decide(CHECKS, wish, wish.effective)
+        origins: Mapping[str, str] = {} if wish.request is None else wish.request.origins
+        if decision.later_ms is not None:
+            return Later(call, "switch", decision.reason, decision.later_ms / 1000)
+        if wish.grant is None or decision.verdict == Verdict.DENY:
+            return Refusal(wish.call, decision, origins)
+        if decision.verdict == Verdict.ASK:
+            expires = wish.now + int(wish.grant.asking.expires_in * 1000)
+            return Inquiry(call.id, wish.grant, wish.call.arguments, decision, expires, origins)
+        if not facts.again and (later := await self._count(wish.grant, wish.call, facts)) is not None:
+            return later
+        return self._intent(wish, wish.grant, decision)
 
     async def perform(
         self,
@@ -139,28 +88,51 @@ class ToolGate:
         cancel: asyncio.Event | None = None,
         progress: Progress | None = None,
     ) -> Outcome:
-        """Carry a committed intent out and answer the event to append: answered, failed or unknown. Never raises.
+        """Carry a committed intent out: see `Sending.perform`. What came of it says how well its tool is."""
+        key = (facts.tenant, intent.grant.server, intent.grant.name)
+        given = self._circuits.ask(key)
+        outcome = await self._sending.perform(release, intent, facts, cancel, progress)
+        self._circuits.tell(key, given if isinstance(given, Pass) else Pass(), health_of(outcome))
+        return outcome
 
-        Tries again where that can do no harm, with the same key, as long as a try may still begin. Big results are kept
-        as blobs. `cancel` set: the tool is told; what it had not begun is failed, what it had may be unknown.
-        """
-        return await self._sending.perform(release, intent, facts, cancel, progress)
+    async def _count(self, grant: ToolGrant, call: Call, facts: ToolFacts) -> Later | None:
+        """Count the call under all rates that hold for it. None: it may be made, and its turn has come."""
+        if (seconds := self._circuits.wait((facts.tenant, grant.server, grant.name))) > 0:
+            return Later(call, "circuit", f"`{grant.name}` fails at the moment and is left alone for a while.", seconds)
+        subject = Subject(grant.name, facts.agent, facts.user, str(facts.run))
+        wants = self._rates.wants(facts.tenant, subject, grant.rates)
+        taken = await self._rates.take(facts.tenant, wants, waited=facts.waited)
+        if isinstance(taken, Crowded):
+            return Later(call, "rate", taken.why, taken.seconds)
+        if taken.after > 0:
+            await asyncio.sleep(taken.after)
+        return None
 
-    def _granted(self, release: Release) -> Granted:
-        key = (release.tenant, str(release.id))
-        granted = self._releases.get(key)
-        if granted is None:
-            if len(self._releases) >= _CACHED_RELEASES:
-                del self._releases[next(iter(self._releases))]
-            granted = self._releases[key] = Granted(release)
-        return granted
+    def _intent(self, wish: Wish, grant: ToolGrant, decision: Decision) -> Intent:
+        within, facts = max(BEGIN_WITHIN, grant.timeout), wish.facts
+        approved = facts.asked is not None and wish.approved and not facts.again
+        return Intent(
+            call=wish.call.id,
+            grant=grant,
+            arguments=wish.call.arguments,
+            decision=decision,
+            key=idempotency_key(facts, wish.call.id),
+            not_after=int((self._clock.now().timestamp() + within) * 1000),
+            boot_deadline=self._clock.boot() + within,
+            origins={} if wish.request is None else wish.request.origins,
+            approval=facts.asked.approval if approved and facts.asked else None,
+            records=records(grant, wish.call.arguments) if grant.affects else 0,
+        )
 
 
-def _fault(raw: str) -> str:
-    try:
-        value = decode(raw)
-    except msgspec.DecodeError as fault:
-        return f"{fault}; they begin with {shorten(raw, 80)!r}"
-    except UnicodeError:
-        return "they hold characters that are no text"
-    return f"they are {type(value).__name__}"
+def health_of(outcome: Outcome) -> Health:
+    """What the outcome of a call says about its tool. An error that it reports itself is no sign of illness."""
+    match outcome:
+        case ToolAnswered():
+            return Health.WELL
+        case ToolFailed(code="rate_limited"):
+            return Health.THROTTLED
+        case ToolFailed(code="unreachable" | "host_failed" | "crashed" | "timeout" | "bad_answer"):
+            return Health.FAILED
+        case _:
+            return Health.NO_WORD

@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from quarterdeck.approvals.links import Links
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import TenantId
 from quarterdeck.db.pool import Database
@@ -15,6 +16,7 @@ from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import Release
 from quarterdeck.runs.records import Run
 from quarterdeck.runs.service import Wakes
+from quarterdeck.switches.board import Board
 
 T = TypeVar("T")
 ReadBlobs = Callable[[TenantId, str, list[str]], Coroutine[object, object, Mapping[str, str]]]
@@ -30,9 +32,11 @@ class Surroundings:
     clock: Clock
     models: ModelGate
     tools: ToolGate
+    switches: Board
     read_blobs: ReadBlobs
     watched: Callable[[str], bool]
     max_attempts: int
+    links: Links | None = None
 
 
 class Interrupted(Exception):  # a signal, not a fault

@@ -1,4 +1,4 @@
-"""Passing a conversation to a person: what `escalate` comes to in the log, and what the user reads."""
+"""Passing a conversation to a person: what `escalate` comes to in the log."""
 
 from quarterdeck.core.ids import uuid7
 from quarterdeck.core.text import shorten, storable
@@ -26,8 +26,3 @@ def escalate(release: Release, call: Call, step: int) -> list[Event]:
     )
     closed = ToolAnswered(call=call.id, content=(Text(f"The conversation was passed to {to}."),), label=AUTHOR)
     return [passed, closed]
-
-
-def told(to: str) -> str:
-    """What the user reads."""
-    return f"I have passed this conversation to a person ({to}), who will take it from here."

@@ -12,6 +12,7 @@ class Flight:
 
     tool: str
     server: str
+    reads: bool
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
 
 

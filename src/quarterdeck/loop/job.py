@@ -1,6 +1,7 @@
 """One attempt at one run: ask the rules what comes next, do it through the gates, write down what came of it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 from quarterdeck.core.text import shorten
@@ -8,7 +9,9 @@ from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt, Interrupted
 from quarterdeck.loop.model_turn import Denied, ModelTurn, Unanswered
 from quarterdeck.loop.parting import Parting
+from quarterdeck.loop.talk import Talk
 from quarterdeck.loop.tool_turn import ToolTurn
+from quarterdeck.releases.records import Limits
 from quarterdeck.runs import log
 from quarterdeck.runs.events import CancelRequested, MessageAdded, OutputRejected
 from quarterdeck.runs.messages import AUTHOR, Text, UserMessage
@@ -25,8 +28,9 @@ class Job:
         self._attempt = attempt
         self._recorder = attempt.recorder
         self._parting = parting
-        self._model = ModelTurn(attempt)
-        self._tools = ToolTurn(attempt)
+        talk = Talk(attempt)
+        self._model = ModelTurn(attempt, talk)
+        self._tools = ToolTurn(attempt, talk)
         self._drain = asyncio.Event()
         schema = attempt.release.output_schema
         self._output = rules.OutputCheck(schema) if schema else None
@@ -34,6 +38,19 @@ class Job:
     def interrupt(self) -> None:
         """A cancel request is in the log: stop what is in flight and account for it."""
         self._attempt.interrupt.set()
+        self._attempt.flights.stop()
+
+    def review(self) -> None:
+        """Switches have changed: stop those calls on their way that one says may not even finish."""
+        run, switches = self._attempt.run, self._attempt.around.switches
+        self._attempt.flights.stop_those(
+            lambda flight: (
+                switches.standing(run.tenant, run.agent, tool=flight.tool, server=flight.server).interrupts(
+                    reads=flight.reads
+                )
+                is not None
+            )
+        )
 
     def drain(self) -> None:
         """Finish the step in hand, then give the run back."""
@@ -49,7 +66,7 @@ class Job:
         if self._attempt.interrupt.is_set() and self._recorder.state.cancel is None:
             await self._learn_of_cancel()
         now = self._attempt.around.clock.now()
-        step = rules.next_step(self._recorder.state, self._attempt.release.limits, now, self._output)
+        step = rules.next_step(self._recorder.state, self._limits(), now, self._output)
         if isinstance(step, rules.Finish | rules.Park | rules.Rest):
             await self._end(step)
             return True
@@ -58,17 +75,31 @@ class Job:
             return True
         return await self._go_on(step)
 
+    def _limits(self) -> Limits:
+        """The release's limits, as far as a switch leaves them."""
+        limits, run = self._attempt.release.limits, self._attempt.run
+        cap = self._attempt.around.switches.standing(run.tenant, run.agent).max_steps
+        return limits if cap is None or cap >= limits.max_steps else replace(limits, max_steps=cap)
+
     async def _go_on(self, step: rules.CallModel | rules.CallTools | rules.Doubt | rules.Nudge) -> bool:
         match step:
             case rules.CallModel():
                 return await self._ask(step)
             case rules.CallTools():
-                await self._tools.take(step)
+                return await self._call(step)
             case rules.Doubt():
                 await self._tools.doubt(step.calls)
             case rules.Nudge():
                 self._nudge(step)
         return False
+
+    async def _call(self, step: rules.CallTools) -> bool:
+        """True where a call has to wait for so long that the run was parked."""
+        later = await self._tools.take(step)
+        if later is None:
+            return False
+        await self._parting.try_later(later.cause, later.why, timedelta(seconds=later.seconds))
+        return True
 
     async def _end(self, step: rules.Finish | rules.Park | rules.Rest) -> None:
         match step:
@@ -88,6 +119,8 @@ class Job:
         match trouble:
             case None:
                 return False
+            case Denied(code=code, why=why, later=float(seconds)):
+                await self._parting.try_later(code, why, timedelta(seconds=seconds))
             case Denied(code=code, why=why):
                 await self._parting.fail_for_good(code, why)
             case Unanswered():

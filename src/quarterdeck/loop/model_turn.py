@@ -3,27 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from quarterdeck.core.ids import ThreadId
 from quarterdeck.core.text import shorten, storable, storable_json
 from quarterdeck.gates.model import ModelAnswer, ModelFacts, ModelFault, ModelRequest
 from quarterdeck.gates.records import Verdict
-from quarterdeck.loop import prompt, rules
+from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
-from quarterdeck.releases.view import prompt_for
-from quarterdeck.runs import log, store
-from quarterdeck.runs.conversation import told
-from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed, ThreadContinued
-from quarterdeck.runs.fold import fold
-from quarterdeck.runs.messages import Call, Message, Spoken, Stored, Text
+from quarterdeck.loop.talk import Talk
+from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed
+from quarterdeck.runs.messages import Call, Spoken, Text
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """The gate did not let the question out."""
+    """The gate did not let the question out. `later`: seconds after which it may, where it is only "not now"."""
 
     code: str
     why: str
+    later: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +31,11 @@ class Unanswered:
 
 
 class ModelTurn:
-    """Asks the model on behalf of one attempt; keeps the assembled conversation between turns."""
+    """Asks the model on behalf of one attempt."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, talk: Talk) -> None:
         self._attempt = attempt
-        self._conversation: prompt.Conversation | None = None
+        self._talk = talk
 
     async def take(self, step: rules.CallModel) -> Denied | Unanswered | None:
         """Ask once. None: the answer is in the state. Raises Interrupted."""
@@ -49,6 +46,8 @@ class ModelTurn:
         seconds = recorder.state.active_ms_at(now) / 1000
         facts = ModelFacts(steps=step.step - 1, tokens=used.input + used.output, seconds=seconds)
         decision = await attempt.around.models.decide(request, attempt.release, facts)
+        if decision.later_ms is not None:
+            return Denied("switch", decision.reason, decision.later_ms / 1000)
         called = ModelCalled(
             step=step.step,
             call=request.call,
@@ -120,14 +119,8 @@ class ModelTurn:
 
     async def _request(self, step: rules.CallModel) -> tuple[ModelRequest, str]:
         """The question, and the digest of everything in it."""
-        attempt, state = self._attempt, self._attempt.recorder.state
-        release = attempt.release
-        if self._conversation is None:
-            given = state.admitted.variables if state.admitted else None
-            text = prompt_for(release, given or {})
-            self._conversation = prompt.Conversation(text, await self._history())
-        talk = self._conversation
-        talk.extend(state.messages, await self._read(talk.missing(state.messages), str(attempt.run.id)))
+        attempt, release = self._attempt, self._attempt.release
+        talk = await self._talk.conversation()
         request = ModelRequest(
             tenant=attempt.run.tenant,
             run=attempt.run.id,
@@ -135,7 +128,7 @@ class ModelTurn:
             release=release.id,
             step=step.step,
             call=f"m{step.step}",
-            pin=release.model,
+            pin=attempt.around.models.pin(attempt.run.tenant, release),
             system=talk.system,
             messages=talk.messages,
             tools=attempt.around.tools.offers(release),
@@ -143,32 +136,6 @@ class ModelTurn:
             tags=attempt.run.tags,
         )
         return request, talk.digest()
-
-    async def _history(self) -> list[Message]:
-        """What was said in the thread before this run; which runs that are is written down at the first look."""
-        run, recorder = self._attempt.run, self._attempt.recorder
-        if run.thread is None:
-            return []
-        if recorder.state.history is None:
-            async with self._attempt.around.db.tenant(run.tenant) as tx:
-                earlier = await store.earlier(tx, run.tenant, ThreadId(run.thread), run.thread_position or 0)
-            recorder.emit(ThreadContinued(runs=tuple(str(one) for one in earlier)))
-        said: list[Message] = []
-        for one in recorder.state.history or ():
-            said += await self._said_in(one)
-        return said
-
-    async def _said_in(self, run: str) -> list[Message]:
-        tenant = self._attempt.run.tenant
-        async with self._attempt.around.db.tenant(tenant) as tx:
-            said = told(fold(await log.read(tx, tenant, store.run_id(run))))
-        talk = prompt.Conversation("")
-        talk.extend(said, await self._read(talk.missing(said), run))
-        return list(talk.messages)
-
-    async def _read(self, parts: list[Stored], run: str) -> Mapping[str, str]:
-        keys = [part.key for part in parts if part.media_type.startswith("text/")]
-        return await self._attempt.around.read_blobs(self._attempt.run.tenant, run, keys) if keys else {}
 
 
 def clean(content: tuple[Spoken, ...]) -> tuple[Spoken, ...]:

@@ -13,7 +13,7 @@ from quarterdeck.runs.messages import Content, Message, ModelMessage, Spoken, St
 class Conversation:
     """The messages so far, ready to be sent, and a digest of all of them that costs only what is new.
 
-    `hear` is told of each message once, in order.
+    `hear` is told of each message that is added, once and in order.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Conversation:
         self._seen = 0
         self._hash = hashlib.sha256(system_text.encode("utf-8", "replace"))
         for message in history:
-            self._add(message)
+            self._show(message)
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -43,14 +43,15 @@ class Conversation:
     def extend(self, own: Sequence[Message], read_back: Mapping[str, str]) -> None:
         """Add the run's messages that are new since the last time, stored parts replaced by their words."""
         for message in own[self._seen :]:
-            self._add(_whole(message, read_back))
+            whole = _whole(message, read_back)
+            self._show(whole)
+            if self._hear is not None:
+                self._hear(whole)
         self._seen = len(own)
 
-    def _add(self, whole: Message) -> None:
+    def _show(self, whole: Message) -> None:
         self._ready.append(whole)
         self._hash.update(encode(whole))
-        if self._hear is not None:
-            self._hear(whole)
 
 
 def _whole(message: Message, read_back: Mapping[str, str]) -> Message:

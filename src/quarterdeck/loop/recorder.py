@@ -2,23 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from quarterdeck.approvals.links import Links
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unavailable
-from quarterdeck.core.json import digest
 from quarterdeck.db.faults import CommitUnknown
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
 from quarterdeck.db.wakes import ADMIT
-from quarterdeck.runs import log, rules, store, view
-from quarterdeck.runs.events import Event, RunParked, RunReleased, ToolAnswered, ToolCalled, ToolFailed, ToolUnknown
+from quarterdeck.loop.ledger import Ledger
+from quarterdeck.runs import log, rules, view
+from quarterdeck.runs.events import Event, RunParked, RunReleased, ToolCalled
 from quarterdeck.runs.fold import RunState, apply
 from quarterdeck.runs.log import Departure, Hold
-from quarterdeck.runs.records import PARKED, Effect, Status
+from quarterdeck.runs.records import PARKED, Effect, Run, Status
 from quarterdeck.runs.service import Wakes
 
 _log = logs.get(__name__)
@@ -41,8 +41,9 @@ class Recorder:
         clock: Clock,
         hold: Hold,
         state: RunState,
-        risk: str,
+        run: Run,
         lease_good: Callable[[], bool],
+        links: Links | None = None,
     ) -> None:
         self.state = state
         self.hold = hold
@@ -52,8 +53,8 @@ class Recorder:
         self._lease_good = lease_good
         self._events: list[Event] = []
         self._turn = asyncio.Lock()
-        self._risk = risk
-        self._entries: dict[str, str] = {}
+        self._risk = run.risk_level
+        self._ledger = Ledger(run, links)
         self.step = "starting"
         for call in state.calls:
             if call.intent is not None:
@@ -70,8 +71,7 @@ class Recorder:
 
     def _note(self, event: ToolCalled) -> None:
         self._risk = rules.highest((self._risk, rules.RISK[Effect(event.effect)]))
-        if event.effect != Effect.READ:
-            self._entries[event.call] = store.entry(event.step, event.call)
+        self._ledger.note(event)
 
     def learn(self, event: Event) -> None:
         """Something that another process has written into the log already."""
@@ -117,35 +117,22 @@ class Recorder:
 
     async def _append(self, tx: Tx, events: Sequence[Event], state: RunState) -> None:
         last = await log.append(tx, self.hold, events, state, step=self.step, risk=self._risk)
-        await self._ledger(tx, events)
+        await self._ledger.enter(tx, events, last)
         self._told(tx, last)
 
     async def _leave(self, tx: Tx, events: Sequence[Event], state: RunState, to: Departure) -> None:
         last = await log.leave(tx, self.hold, events, state, self._risk, to)
-        await self._ledger(tx, events)
+        await self._ledger.enter(tx, events, last)
         if to.ended or to.status in PARKED:
             await view.announce(tx, self.hold.tenant, self.hold.run, "run.finished" if to.ended else "run.parked")
-        if to.ended and state.admitted and state.admitted.thread:
-            # The thread's next run may have been waiting for this one.
+        if to.status is Status.QUEUED or (to.ended and state.admitted and state.admitted.thread):
+            # Somebody else may go on with it; or the thread's next run may have been waiting for this one.
             tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
         self._told(tx, last)
 
     def _told(self, tx: Tx, last: int) -> None:
         tx.after_commit(lambda: self._wakes.wake_run(self.hold.run, last))
         self.state = replace(self.state, last_seq=last)
-
-    async def _ledger(self, tx: Tx, events: Sequence[Event]) -> None:
-        """Effects that are not reads stand in the ledger too, in the transaction of their events."""
-        tenant, run = self.hold.tenant, self.hold.run
-        for event in events:
-            match event:
-                case ToolCalled() if event.effect != Effect.READ:
-                    await store.intend(tx, tenant, run, _intent(event))
-                case ToolAnswered() | ToolFailed() | ToolUnknown():
-                    if (entry := self._entries.get(event.call)) is not None:
-                        await store.settle(tx, tenant, run, entry, _state(event), "worker")
-                case _:
-                    pass
 
     async def _patiently(self, work: Callable[[Tx], Awaitable[None]]) -> None:
         until = self._clock.boot() + PATIENCE
@@ -172,25 +159,3 @@ async def undisturbed(work: Coroutine[object, object, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait({task})
         raise
-
-
-def _intent(event: ToolCalled) -> store.EffectIntent:
-    return store.EffectIntent(
-        store.entry(event.step, event.call),
-        event.tool,
-        event.effect,
-        event.repeat,
-        event.key,
-        digest(event.arguments),
-        datetime.fromtimestamp(event.not_after / 1000, UTC),
-    )
-
-
-def _state(event: ToolAnswered | ToolFailed | ToolUnknown) -> str:
-    match event:
-        case ToolAnswered():
-            return "happened"
-        case ToolFailed():
-            return "failed"
-        case ToolUnknown():
-            return "unknown"

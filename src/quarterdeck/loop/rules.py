@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from quarterdeck.core.json import Json, JsonObject, decode
 from quarterdeck.releases.records import Limits
-from quarterdeck.runs.events import Handoff
+from quarterdeck.runs.events import Handoff, RunEscalated
 from quarterdeck.runs.fold import CallState, RunState
 from quarterdeck.runs.messages import Call, ModelMessage, Text
 from quarterdeck.runs.records import Effect, Repeat, Status, StopReason
@@ -90,11 +90,19 @@ def next_step(state: RunState, limits: Limits, now: datetime, output: "OutputChe
         return Rest()
     if state.cancel:
         return Finish(Status.CANCELLED, why=f"cancelled by {state.cancel.by}")
+    if state.escalated:
+        return _passed_on(state.escalated)
     if state.calls:
         return _calls(state, limits, now)
     if state.answer is not None:
         return _answered(state, output)
     return _ask(state, limits, now)
+
+
+def _passed_on(escalated: RunEscalated) -> Finish:
+    why = f"passed to {escalated.to}" + (f": {escalated.why}" if escalated.why else "")
+    text = f"I have passed this conversation to a person ({escalated.to}), who will take it from here."
+    return Finish(Status.STOPPED, text, reason=StopReason.ESCALATED, why=why)
 
 
 def _calls(state: RunState, limits: Limits, now: datetime) -> Step:

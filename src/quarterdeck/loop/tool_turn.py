@@ -1,33 +1,101 @@
-"""The tools' turn: put each call before the gate, commit the intents, carry them out, commit what came of them."""
+"""The tools' turn: put each call before the gate, commit intents and questions, carry intents out, commit outcomes."""
 
 import asyncio
+from collections.abc import Iterator
 
-from quarterdeck.gates.intents import Intent, ToolFacts
-from quarterdeck.loop import rules
+from quarterdeck.gates.builtin import is_escalation
+from quarterdeck.gates.intents import Intent, Later, ToolFacts
+from quarterdeck.gates.provenance import Provenance
+from quarterdeck.loop import escalation, rules
 from quarterdeck.loop.attempt import Attempt
+from quarterdeck.loop.flights import Flight
+from quarterdeck.loop.talk import Talk
 from quarterdeck.runs.events import ToolDenied, ToolUnknown
 from quarterdeck.runs.fold import CallState
-from quarterdeck.runs.messages import Call
 from quarterdeck.runs.records import Effect
+
+LONGEST_PAUSE = 2.0
+"""Seconds for which a run that is told "not now" keeps its place; for longer ones it is parked."""
+_SHORTEST_PAUSE = 0.05
 
 
 class ToolTurn:
     """Calls tools on behalf of one attempt."""
 
-    def __init__(self, attempt: Attempt) -> None:
+    def __init__(self, attempt: Attempt, talk: Talk) -> None:
         self._attempt = attempt
+        self._talk = talk
 
-    async def take(self, step: rules.CallTools) -> None:
-        """Decide and carry out the calls of one turn, side by side within the release's limit."""
+    async def take(self, step: rules.CallTools) -> Later | None:
+        """Decide and carry out the calls of one turn, side by side within the release's limit.
+
+        Answers what a call has to wait for so long that the run had better be parked. Calls that wait for a person or
+        for later stay as they are: the rules find them again.
+        """
         recorder = self._attempt.recorder
+        said = await self._talk.provenance()
         sending: list[tuple[Intent, ToolFacts]] = []
-        for call in step.fresh:
-            self._decide(call.call, step.step, sending, again=False)
-        for call in step.again:
-            self._decide(call.call, step.step, sending, again=True)
-        names = ", ".join(dict.fromkeys(intent.grant.name for intent, _ in sending))
-        recorder.step = f"calling {names}" if names else "refusing a call"
+        waits: list[Later] = []
+        for call, again in _in_order(step):
+            verdict = await self._decide(call, step.step, said, again=again)
+            if isinstance(verdict, Later):
+                waits.append(verdict)
+            elif verdict is not None:
+                sending.append(verdict)
+        recorder.step = _doing(sending, waits)
         await recorder.flush()
+        await self._perform_all(sending)
+        return await self._wait(waits)
+
+    async def doubt(self, calls: tuple[CallState, ...]) -> None:
+        """Note calls of an attempt that died and may not be repeated: nobody knows what became of them."""
+        self._attempt.recorder.emit(*(unknown(call) for call in calls))
+        await self._attempt.recorder.flush()
+
+    async def _decide(
+        self, call: CallState, step: int, said: Provenance, *, again: bool
+    ) -> tuple[Intent, ToolFacts] | Later | None:
+        """Judge one call and note what was decided, unless it is "not now"."""
+        attempt, recorder = self._attempt, self._attempt.recorder
+        if is_escalation(attempt.release, call.call) and recorder.state.escalated is None:
+            recorder.emit(*escalation.escalate(attempt.release, call.call, step))
+            return None
+        facts = self._facts(call, step, again=again)
+        verdict = await attempt.around.tools.decide(attempt.release, call.call, facts, said)
+        if isinstance(verdict, Later):
+            return verdict
+        event = verdict.event(step)
+        if again and isinstance(event, ToolDenied):
+            # Sent by the attempt before and not allowed any more: whether it took effect is still not known.
+            event = ToolUnknown(
+                call=call.call.id, tool=call.call.tool, why=f"sent before, refused now: {event.decision.reason}"
+            )
+        recorder.emit(event)
+        return (verdict, facts) if isinstance(verdict, Intent) else None
+
+    def _facts(self, call: CallState, step: int, *, again: bool) -> ToolFacts:
+        attempt, run, state = self._attempt, self._attempt.run, self._attempt.recorder.state
+        admitted = state.admitted
+        return ToolFacts(
+            tenant=run.tenant,
+            run=run.id,
+            agent=run.agent,
+            user=run.user_id,
+            step=step,
+            attempt=attempt.recorder.hold.attempt,
+            tool_calls=state.tool_calls,
+            again=again,
+            traceparent=run.traceparent,
+            roles=admitted.roles if admitted else (),
+            claims=admitted.claims if admitted else {},
+            narrowed=admitted.narrowed if admitted else None,
+            used=state.tools_called,
+            affected=state.affected,
+            asked=call.asked,
+            said=call.said,
+        )
+
+    async def _perform_all(self, sending: list[tuple[Intent, ToolFacts]]) -> None:
         if len(sending) == 1:
             await self._perform(*sending[0])
         elif sending:
@@ -36,43 +104,44 @@ class ToolTurn:
                 for intent, facts in sending:
                     group.create_task(self._perform_in_turn(places, intent, facts))
 
-    async def doubt(self, calls: tuple[CallState, ...]) -> None:
-        """Note calls of an attempt that died and may not be repeated: nobody knows what became of them."""
-        self._attempt.recorder.emit(*(unknown(call) for call in calls))
-        await self._attempt.recorder.flush()
-
-    def _decide(self, call: Call, step: int, sending: list[tuple[Intent, ToolFacts]], *, again: bool) -> None:
-        attempt, run = self._attempt, self._attempt.run
-        facts = ToolFacts(
-            tenant=run.tenant,
-            run=run.id,
-            user=run.user_id,
-            step=step,
-            attempt=attempt.recorder.hold.attempt,
-            tool_calls=attempt.recorder.state.tool_calls,
-            again=again,
-            traceparent=run.traceparent,
-        )
-        verdict = attempt.around.tools.decide(attempt.release, call, facts)
-        event = verdict.event(step)
-        if again and isinstance(event, ToolDenied):
-            # Sent by the attempt before and not allowed any more: whether it took effect is still not known.
-            event = ToolUnknown(call=call.id, tool=call.tool, why=f"sent before, refused now: {event.decision.reason}")
-        attempt.recorder.emit(event)
-        if isinstance(verdict, Intent):
-            sending.append((verdict, facts))
-
     async def _perform_in_turn(self, places: asyncio.Semaphore, intent: Intent, facts: ToolFacts) -> None:
         async with places:
             await self._perform(intent, facts)
 
     async def _perform(self, intent: Intent, facts: ToolFacts) -> None:
         """Carry one intent out. An outcome that is not a read's is committed before anything else happens."""
-        attempt = self._attempt
-        outcome = await attempt.around.tools.perform(attempt.release, intent, facts, attempt.interrupt)
+        attempt, grant = self._attempt, intent.grant
+        with attempt.flights.begin(Flight(grant.name, grant.server, grant.effect == Effect.READ)) as flight:
+            outcome = await attempt.around.tools.perform(attempt.release, intent, facts, flight.cancel)
         attempt.recorder.emit(outcome)
-        if intent.grant.effect != Effect.READ:
+        if grant.effect != Effect.READ:
             await attempt.recorder.flush()
+
+    async def _wait(self, waits: list[Later]) -> Later | None:
+        """Wait here where that is short; nobody is kept from ending the run meanwhile."""
+        if not waits:
+            return None
+        soonest = min(waits, key=lambda later: later.seconds)
+        if soonest.seconds > LONGEST_PAUSE:
+            return soonest
+        try:
+            async with asyncio.timeout(max(_SHORTEST_PAUSE, soonest.seconds)):
+                await self._attempt.interrupt.wait()
+        except TimeoutError:
+            pass
+        return None
+
+
+def _in_order(step: rules.CallTools) -> Iterator[tuple[CallState, bool]]:
+    yield from ((call, False) for call in step.fresh)
+    yield from ((call, True) for call in step.again)
+
+
+def _doing(sending: list[tuple[Intent, ToolFacts]], waits: list[Later]) -> str:
+    names = ", ".join(dict.fromkeys(intent.grant.name for intent, _ in sending))
+    if names:
+        return f"calling {names}"
+    return f"waiting: {waits[0].why}" if waits else "refusing a call"
 
 
 def unknown(call: CallState) -> ToolUnknown:

@@ -51,6 +51,18 @@ WHERE r.tenant = $1 AND r.id >= $2 AND r.id < $3 AND e.run >= $2 AND e.run < $3 
 GROUP BY r.user_id, tool
 """
 
+# How often one user's runs of a time on called one tool.
+OF_USER = """
+SELECT count(*) FROM qd.runs r JOIN qd.run_events e ON e.tenant = r.tenant AND e.run = r.id
+WHERE r.tenant = $1 AND r.user_id = $2 AND r.id >= $3 AND e.run >= $3 AND e.kind = 'tool.called'
+    AND e.data ->> 'tool' = $4 AND r.tool_calls > 0
+"""
+
+
+async def calls_of_user(tx: Tx, tenant: TenantId, user: str, tool: str, since: datetime) -> int:
+    """How often runs that were submitted for a user since a time have called a tool."""
+    return int(await tx.fetchval(OF_USER, tenant, user, _floor(since), tool) or 0)
+
 
 class CallLog:
     """The log as `policies.ports.Past` wants it. Every verb reads in the caller's transaction."""

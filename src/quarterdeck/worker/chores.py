@@ -5,9 +5,13 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from quarterdeck.approvals import job as approvals
+from quarterdeck.approvals.links import Links
+from quarterdeck.audit.job import Sealer
 from quarterdeck.blobs import service as blobs
 from quarterdeck.blobs.records import SWEEP_START
 from quarterdeck.core import log as logs
+from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.ids import RunId, WorkerId
 from quarterdeck.core.settings import Settings
@@ -113,6 +117,22 @@ class Chores:
                 interrupt(run)
             if strays and await sweep.release_strays(tx, worker, held()):
                 self._admit.set()
+
+    async def answer_forever(self, clock: Clock, links: Links | None) -> None:
+        """End questions that nobody answered in time, and remind of those that are about to, once a second."""
+        while True:
+            await asyncio.sleep(random.uniform(0.8, 1.2))
+            await surviving("approvals", lambda: self._answer_once(clock, links))
+
+    async def _answer_once(self, clock: Clock, links: Links | None) -> None:
+        await approvals.round(self._db, self._wakes, clock, links)
+
+    async def seal_forever(self) -> None:
+        """Chain what the audit has taken down, once a second."""
+        sealer = Sealer.of(self._db, self._settings)
+        while True:
+            await asyncio.sleep(random.uniform(0.8, 1.2))
+            await surviving("audit", sealer.round)
 
     async def prune_forever(self) -> None:
         """Delete what has served its time or belongs to nobody, and make partitions, about once in ten minutes."""

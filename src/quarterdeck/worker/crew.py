@@ -98,6 +98,12 @@ class Crew:
         if held is not None and held.job is not None:
             held.job.interrupt()
 
+    def review(self) -> None:
+        """Switches have changed: calls on their way are looked at again."""
+        for held in self._held.values():
+            if held.job is not None:
+                held.job.review()
+
     async def drain(self, grace: float) -> None:
         """Finish the steps in hand within `grace` seconds, then abandon the rest; give every run back."""
         self._draining = True
@@ -150,7 +156,9 @@ class Crew:
     async def _attempt(self, run: Run, events: list[StoredEvent], fruitless: int) -> None:
         """Execute, and turn what nobody foresaw into a later try, or into a failure that says what happened."""
         hold, around = log.Hold(run.tenant, run.id, self._lease.worker, run.attempt), self._around
-        recorder = Recorder(around.db, around.wakes, around.clock, hold, fold(events), run.risk_level, self._lease_good)
+        recorder = Recorder(
+            around.db, around.wakes, around.clock, hold, fold(events), run, self._lease_good, around.links
+        )
         parting = self._held[run.id].parting = Parting(recorder, around.clock)
         if fruitless > around.max_attempts:
             await parting.fail_for_good("run.poison", f"{fruitless - 1} workers in a row took this run and got nowhere")

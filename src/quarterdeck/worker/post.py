@@ -73,6 +73,8 @@ class Post:
             chores.admit_forever(),
             chores.sweep_forever(),
             chores.poll_forever(worker, crew.held, crew.interrupt),
+            chores.answer_forever(self._around.clock, self._around.links),
+            chores.seal_forever(),
             chores.prune_forever(),
             beat_forever(lambda: len(crew.held())),
         )
@@ -105,6 +107,7 @@ class Post:
             self._wakes.listen(ADMIT, lambda _: chores.admit_soon()),
             self._wakes.listen(DELIVER, lambda _: deliveries.ring()),
             self._wakes.listen(CONTROL, controlled),
+            self._around.switches.listen(lambda _: crew.review()),
         ]
 
     async def _give_up(self, lease: Lease) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import uvloop
 
+from quarterdeck.approvals.links import Links
 from quarterdeck.blobs.service import Blobs
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import SystemClock
@@ -19,7 +20,7 @@ from quarterdeck.db.records import Urls
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import WATCH, Wakes
 from quarterdeck.gates.model import ModelGate
-from quarterdeck.gates.tool import ToolGate
+from quarterdeck.gates.sending import Sending
 from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
 from quarterdeck.net.client import Outbound
@@ -31,6 +32,7 @@ from quarterdeck.traces.collector import Collector
 from quarterdeck.traces.job import export_loop
 from quarterdeck.webhooks.job import deliver_loop
 from quarterdeck.worker.post import Post
+from quarterdeck.worker.standing import open_books
 from quarterdeck.worker.stock import Stock
 from quarterdeck.worker.watched import Watched
 
@@ -62,6 +64,7 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
         stock = Stock(database, Releases(blobs), blobs)
         clock = SystemClock()
         record = Path(settings.record) if settings.record else None
+        books = await open_books(database, wakes, clock, stack)
         models = Models(Providers.of(database, settings), stock.recordings, record=record)
         await models.start()
         stack.push_async_callback(models.close)
@@ -73,11 +76,13 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
             db=database,
             wakes=wakes,
             clock=clock,
-            models=ModelGate(models),
-            tools=ToolGate(tools, stock.keep, clock),
+            models=ModelGate(models, books.switches),
+            tools=books.tool_gate(Sending(tools, stock.keep, clock), stock.calls_of_user),
+            switches=books.switches,
             read_blobs=stock.texts,
             watched=watched.__contains__,
             max_attempts=settings.max_attempts,
+            links=Links.of(settings),
         )
         telling = [deliver_loop(database, outbound, clock, ending, key=settings.derive("webhooks"))]
         if collector := Collector.of(settings):

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping
+from datetime import datetime
 
 from quarterdeck.blobs.records import BlobKey
 from quarterdeck.blobs.service import Blobs
@@ -11,6 +12,7 @@ from quarterdeck.db.pool import Database
 from quarterdeck.models.records import ModelRequest
 from quarterdeck.releases.records import Release
 from quarterdeck.releases.service import Releases
+from quarterdeck.runs import past
 from quarterdeck.tools.records import Toolbox
 
 _KEPT = 512
@@ -64,3 +66,8 @@ class Stock:
         async with self._db.tenant(tenant) as tx:
             found = await self._blobs.get_many(tx, tenant, wanted, holder)
         return {key.hex(): content.decode("utf-8", "replace") for key, content in found.items()}
+
+    async def calls_of_user(self, tenant: TenantId, user: str, tool: str, since: datetime) -> int:
+        """How often a user's runs since a time have called a tool."""
+        async with self._db.tenant(tenant) as tx:
+            return await past.calls_of_user(tx, tenant, user, tool, since)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -14,7 +14,7 @@ from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Urls
 from quarterdeck.db.wakes import Wakes
 from quarterdeck.gates.model import ModelGate
-from quarterdeck.gates.tool import ToolGate
+from quarterdeck.gates.sending import Sending
 from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
 from quarterdeck.providers.records import Connection, Kind
@@ -25,6 +25,7 @@ from quarterdeck.runs.messages import Text, UserMessage
 from quarterdeck.runs.records import ENDED, Run, Status, StoredEvent, Submission
 from quarterdeck.runs.service import Runs
 from quarterdeck.worker.post import Post
+from quarterdeck.worker.standing import open_books
 from tests.fakes.toolbox import Bench
 
 RELEASE = ReleaseId("cd" * 32)
@@ -32,7 +33,9 @@ OPEN = {"type": "object"}
 
 
 def grant(name: str, effect: str = "read", repeat: str = "never") -> ToolGrant:
-    return ToolGrant(name, "s", name, f"The tool {name}.", OPEN, effect, repeat, "trusted", timeout=2.0)
+    return ToolGrant(
+        name, "s", name, f"The tool {name}.", OPEN, effect, repeat, "trusted", timeout=2.0, autonomy="free"
+    )
 
 
 TOOLS = (
@@ -131,12 +134,15 @@ class Station:
         await models.start()
         wakes = Wakes(self.urls.listen)
         await wakes.start()
+        stack = AsyncExitStack()
+        books = await open_books(self.database, wakes, SystemClock(), stack)
         around = Surroundings(
             db=self.database,
             wakes=wakes,
             clock=SystemClock(),
-            models=ModelGate(models),
-            tools=ToolGate(self.tools, _keep, SystemClock()),
+            models=ModelGate(models, books.switches),
+            tools=books.tool_gate(Sending(self.tools, _keep, SystemClock()), _never_called),
+            switches=books.switches,
             read_blobs=_no_texts,
             watched=lambda _: False,
             max_attempts=3,
@@ -149,6 +155,7 @@ class Station:
         finally:
             shift.stop.set()
             await shift.task
+            await stack.aclose()
             await wakes.close()
             await models.close()
 
@@ -219,6 +226,10 @@ async def _no_files(*_: object) -> Mapping[str, bytes]:
 
 async def _no_texts(*_: object) -> Mapping[str, str]:
     return {}
+
+
+async def _never_called(*_: object) -> int:
+    return 0
 
 
 async def _keep(*_: object) -> str:

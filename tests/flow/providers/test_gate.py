@@ -20,6 +20,7 @@ from quarterdeck.runs.messages import Call, Message, ModelMessage, Text
 from tests.fakes import provider as fake
 from tests.fakes.asking import EXACT, asked, connection, release, result, user
 from tests.fakes.provider import Asked, Fails, FakeProvider, Says, Turn, fake_provider
+from tests.fakes.standing import Calm
 
 KEY = "sk-canary-0123456789abcdef"
 
@@ -63,7 +64,7 @@ async def models(kept: Kept):
 
 @pytest.fixture
 def gate(models: Models) -> ModelGate:
-    return ModelGate(models)
+    return ModelGate(models, Calm())
 
 
 def question(*messages: Message, **more: Any) -> ModelRequest:
@@ -155,7 +156,7 @@ async def test_a_connection_without_its_key_says_so(kept: Kept):
     models = Models(kept, no_files)
     await models.start()
     with pytest.raises(ModelFault) as caught:
-        await ModelGate(models).answer(question())
+        await ModelGate(models, Calm()).answer(question())
     await models.close()
     assert (caught.value.fault, "has no key" in caught.value.detail) == (Fault.UNCONFIGURED, True)
 
@@ -179,11 +180,11 @@ async def test_a_recorded_conversation_replays_without_the_provider(kept: Kept, 
     ]
     recording = Models(kept, no_files, record=tmp_path)
     await recording.start()
-    original = await converse(ModelGate(recording))
+    original = await converse(ModelGate(recording, Calm()))
     await recording.close()
     await provider.close()
     replaying = Models(Kept(connection(Kind.RECORDED, options={"folder": str(tmp_path)})), no_files)
     await replaying.start()
-    replayed = await converse(ModelGate(replaying))
+    replayed = await converse(ModelGate(replaying, Calm()))
     await replaying.close()
     assert replayed == original

@@ -20,6 +20,7 @@ from quarterdeck.providers.records import Connection, Kind
 from quarterdeck.releases.records import Limits, ModelPin
 from quarterdeck.runs.messages import Text
 from tests.fakes.asking import TENANT, asked, connection, release
+from tests.fakes.standing import Calm
 
 
 class Kept:
@@ -51,7 +52,7 @@ async def opened():
         models = Models(kept, no_files)
         await models.start()
         started.append(models)
-        return ModelGate(models), kept
+        return ModelGate(models, Calm()), kept
 
     yield open_gate
     for models in started:
@@ -71,14 +72,14 @@ async def judge(gate: ModelGate, used: ModelFacts | None = None, limits: Limits 
 
 
 def test_the_order_of_the_checks_is_the_contract():
-    assert [check.__name__ for check in CHECKS] == ["connection", "pin", "limits"]
+    assert [check.__name__ for check in CHECKS] == ["switch", "connection", "pin", "limits"]
 
 
 async def test_a_pinned_model_on_an_open_connection_within_limits_is_allowed(opened: Callable[..., Any]):
     gate, _ = await opened(scripted())
     decision = await judge(gate)
     assert (decision.verdict, decision.rule) == (Verdict.ALLOW, "default")
-    assert decision.checks == ("connection", "pin", "limits")
+    assert decision.checks == ("switch", "connection", "pin", "limits")
 
 
 @pytest.mark.parametrize(

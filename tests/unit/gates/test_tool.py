@@ -11,12 +11,14 @@ from quarterdeck.core.ids import new_run_id
 from quarterdeck.gates import tool as gate
 from quarterdeck.gates.intents import Intent, Refusal, ToolFacts
 from quarterdeck.gates.outcomes import INLINE
+from quarterdeck.gates.provenance import Provenance
 from quarterdeck.gates.records import Verdict
 from quarterdeck.gates.tool import ToolGate
-from quarterdeck.releases.records import Limits
+from quarterdeck.releases.records import Limits, Release
 from quarterdeck.runs.events import ToolAnswered, ToolFailed, ToolUnknown
 from quarterdeck.runs.messages import Call, Label, Stored, Text, Trust
 from quarterdeck.tools.records import Answered, Failed, Statistics, Unknown
+from tests.fakes.standing import a_tool_gate
 from tests.toolbox import TENANT, Kept, a_grant, a_release
 
 SCHEMA = {
@@ -58,14 +60,18 @@ def facts(**changes) -> ToolFacts:
 def a_gate(*outcomes, clock: FakeClock | None = None, kept: Kept | None = None, takes: float = 0.0):
     clock = clock or FakeClock()
     tools = Scripted(*outcomes, clock=clock, takes=takes)
-    return ToolGate(tools, (Kept() if kept is None else kept).put, clock), tools
+    return a_tool_gate(tools, (Kept() if kept is None else kept).put, clock), tools
 
 
 RELEASE = a_release(a_grant("get_order", parameters=SCHEMA, effect="read"), a_grant("refund", parameters=SCHEMA))
 
 
 def decide(call: Call, release=RELEASE, **changes) -> Any:
-    return a_gate()[0].decide(release, call, facts(**changes))
+    return decided(a_gate()[0], release, call, facts(**changes))
+
+
+def decided(door: ToolGate, release: Release, call: Call, known: ToolFacts) -> Any:
+    return asyncio.run(door.decide(release, call, known, Provenance(release.tools)))
 
 
 def refused(verdict) -> str:
@@ -76,7 +82,15 @@ def refused(verdict) -> str:
 
 
 def test_the_checks_and_their_order_are_the_contract():
-    assert [check.__name__ for check in gate.CHECKS] == ["known", "schema", "limits"]
+    assert [check.__name__ for check in gate.CHECKS] == [
+        "known",
+        "switch",
+        "schema",
+        "limits",
+        "scope",
+        "permission",
+        "approval",
+    ]
 
 
 def test_a_call_that_passes_every_check_is_an_intent():
@@ -85,7 +99,8 @@ def test_a_call_that_passes_every_check_is_an_intent():
     event = verdict.event(2)
     assert (event.tool, event.effect, event.repeat, event.timeout_ms) == ("get_order", "read", "never", 10_000)
     assert event.decision.verdict == Verdict.ALLOW
-    assert event.decision.checks == ("known", "schema", "limits")
+    assert event.decision.checks == tuple(check.__name__ for check in gate.CHECKS)
+    assert event.decision.policies == ("base.cedar/granted",)
 
 
 def test_a_tool_that_was_not_granted_is_refused_with_the_names_that_were():
@@ -142,7 +157,7 @@ def test_the_key_is_the_same_at_every_attempt_and_another_for_every_other_call()
 
 def test_a_call_may_begin_for_a_while_and_then_never_again():
     clock = FakeClock()
-    verdict: Any = a_gate(clock=clock)[0].decide(RELEASE, Call("c1", "refund", {"id": 7}), facts())
+    verdict = decided(a_gate(clock=clock)[0], RELEASE, Call("c1", "refund", {"id": 7}), facts())
     assert verdict.not_after == int((clock.now().timestamp() + 10) * 1000)
     assert verdict.boot_deadline == clock.boot() + 10
 
@@ -150,11 +165,11 @@ def test_a_call_may_begin_for_a_while_and_then_never_again():
 def test_the_tools_offered_to_the_model_are_the_same_tuple_each_time():
     asked, _ = a_gate()
     assert asked.offers(RELEASE) is asked.offers(RELEASE)
-    assert [offer.name for offer in asked.offers(RELEASE)] == ["get_order", "refund"]
+    assert [offer.name for offer in asked.offers(RELEASE)] == ["get_order", "refund", "escalate"]
 
 
 async def perform(asked: ToolGate, name: str = "refund", release=RELEASE, cancel=None) -> Any:
-    intent = asked.decide(release, Call("c1", name, {"id": 7}), facts())
+    intent = await asked.decide(release, Call("c1", name, {"id": 7}), facts(), Provenance(release.tools))
     assert isinstance(intent, Intent)
     return await asked.perform(release, intent, facts(), cancel)
 

@@ -1,0 +1,200 @@
+"""Everything that the tool gate's checks look at, gathered before they are asked: what the release grants, what stands
+live and narrows it, where each argument comes from.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Generic, Protocol, TypeVar
+
+from quarterdeck.core.clock import Clock
+from quarterdeck.core.ids import AgentName, TenantId
+from quarterdeck.core.json import JsonObject, digest
+from quarterdeck.gates.checks import Granted, Wish, with_arguments
+from quarterdeck.gates.intents import ToolFacts
+from quarterdeck.gates.provenance import Origin, Provenance, marked
+from quarterdeck.gates.scope import Bound, bind
+from quarterdeck.policies.engine import PolicySet
+from quarterdeck.policies.records import PolicyRequest, PolicyText
+from quarterdeck.policies.tenant import PoliciesUnknown
+from quarterdeck.releases.records import Release, ToolGrant
+from quarterdeck.runs.messages import Call
+from quarterdeck.switches.records import LEVELS, Standing
+
+CountCalls = Callable[[TenantId, str, str, datetime], Awaitable[int]]
+"""How many calls of a tool a user's runs have made since a time: (tenant, user, tool, since)."""
+_KEPT = 512
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class Standings(Protocol):
+    """What switches leave: `switches.board.Board`."""
+
+    def standing(self, tenant: TenantId, agent: str, *, tool: str | None = None, server: str | None = None) -> Standing:
+        """What they leave of a call; never waits."""
+        ...
+
+
+class TenantTexts(Protocol):
+    """What tenants' policies say: `policies.book.PolicyBook`."""
+
+    def tenant(self, tenant: TenantId) -> Sequence[PolicyText]:
+        """The policies in force. Raises PoliciesUnknown."""
+        ...
+
+    def digest(self, tenant: TenantId) -> str:
+        """What changes whenever they do. Raises PoliciesUnknown."""
+        ...
+
+
+class Levels(Protocol):
+    """How far agents may go by themselves at the moment: `autonomy.book.AutonomyBook`."""
+
+    def level(self, tenant: TenantId, agent: str, tool: str, ceiling: str) -> str:
+        """The level in force, at most the release's."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What stands live: kept in memory by each process, refreshed within a second."""
+
+    switches: Standings
+    policies: TenantTexts
+    autonomy: Levels
+    count: CountCalls
+
+
+class Gathering:
+    """Gathers for one process. What belongs to a release is made once and kept."""
+
+    def __init__(self, live: Live, clock: Clock) -> None:
+        self._live = live
+        self._clock = clock
+        self._granted = _Kept[tuple[object, ...], Granted]()
+        self._policies = _Kept[tuple[object, ...], PolicySet]()
+
+    def granted(self, release: Release) -> Granted:
+        """The release's tools. A child run's are fewer than its release's, so their names are part of what is kept."""
+        key = (release.tenant, release.id, tuple((tool.name, tool.autonomy) for tool in release.tools))
+        return self._granted.get(key, lambda: Granted(release))
+
+    async def wish(self, release: Release, call: Call, facts: ToolFacts, said: Provenance) -> Wish:
+        """A call with everything that it is judged by. Raises only what counting a user's calls of the day raises."""
+        granted = self.granted(release)
+        grant = granted.grant(call.tool)
+        now = self._clock.now()
+        if grant is None:
+            standing = self._live.switches.standing(facts.tenant, facts.agent)
+            return Wish(call, release, None, granted, facts, standing, None, None, Bound(call.arguments), "", ms(now))
+        wanted = call.arguments if facts.edited is None else facts.edited
+        bound = bind(grant, wanted, facts)
+        standing = self._live.switches.standing(facts.tenant, facts.agent, tool=grant.name, server=grant.server)
+        level = self._level(grant, facts, standing)
+        policies = self._policies_of(release, facts.tenant)
+        effective = digest([policies.digest if policies else None, level, list(standing.switches)])
+        sent = with_arguments(call, bound.arguments)
+        wish = Wish(sent, release, grant, granted, facts, standing, policies, None, bound, effective, ms(now))
+        if policies is None:
+            return wish
+        today = await self._today(grant, facts, now) if policies.needs_user_counts else 0
+        return replace(wish, request=_request(wish, grant, level, said, now, today))
+
+    def _level(self, grant: ToolGrant, facts: ToolFacts, standing: Standing) -> str:
+        """The level in force: the release's is the most, what is set live may be less, and a switch less again."""
+        level = self._live.autonomy.level(facts.tenant, facts.agent, grant.name, grant.autonomy)
+        return lowest(level, standing.max_autonomy or level)
+
+    def _policies_of(self, release: Release, tenant: TenantId) -> PolicySet | None:
+        """None where this process can't tell what the tenant's policies are."""
+        book = self._live.policies
+        try:
+            key = (tenant, release.id, book.digest(tenant))
+            return self._policies.get(key, lambda: PolicySet.of(release, book.tenant(tenant)))
+        except PoliciesUnknown:
+            return None
+
+    async def _today(self, grant: ToolGrant, facts: ToolFacts, now: datetime) -> int:
+        midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        return await self._live.count(facts.tenant, facts.user, grant.name, midnight)
+
+
+def _request(wish: Wish, grant: ToolGrant, level: str, said: Provenance, now: datetime, today: int) -> PolicyRequest:
+    facts, arguments = wish.facts, wish.call.arguments
+    origins, clean = _origins(wish, grant, said)
+    return PolicyRequest(
+        tenant=facts.tenant,
+        agent=AgentName(facts.agent),
+        release=wish.release.id,
+        user=facts.user,
+        roles=facts.roles,
+        claims=facts.claims,
+        tool=grant.name,
+        server=grant.server,
+        effect=grant.effect,
+        arguments=arguments,
+        now=now,
+        origins={path: str(origin) for path, origin in origins.items()},
+        destinations=grant.destinations,
+        clean=clean,
+        tainted=said.tainted,
+        autonomy=level,
+        calls_in_run=facts.used.get(grant.name, 0),
+        calls_by_user_today=today,
+        affected_in_run=facts.affected,
+        approved=wish.approved,
+    )
+
+
+def _origins(wish: Wish, grant: ToolGrant, said: Provenance) -> tuple[Mapping[str, Origin], bool]:
+    """Where each argument comes from, and whether all destinations are clean.
+
+    What a reviewer put there comes from the reviewer, and what the gate filled in from the author.
+    """
+    facts, arguments = wish.facts, wish.call.arguments
+    sighting = said.see(grant, arguments)
+    origins = dict(sighting.origins)
+    scoped, edited = grant.scope or {}, facts.edited
+    for path in origins:
+        name = path.partition(".")[0].partition("[")[0]
+        if name in scoped:
+            origins[path] = Origin.AUTHOR
+        elif edited is not None and edited.get(name) != asked_for(facts).get(name):
+            origins[path] = Origin.REVIEWER
+    dirty = any(marked(path, grant.destinations) and not origin.clean for path, origin in origins.items())
+    return origins, not dirty and not sighting.doubts
+
+
+def asked_for(facts: ToolFacts) -> JsonObject:
+    """The arguments that a person was asked about."""
+    return {} if facts.asked is None else facts.asked.arguments
+
+
+def lowest(*levels: str) -> str:
+    """The least of some levels of autonomy; one that nobody knows is less than all."""
+    return min(levels, key=lambda level: LEVELS.index(level) if level in LEVELS else -1)
+
+
+def ms(at: datetime) -> int:
+    """Unix milliseconds."""
+    return int(at.timestamp() * 1000)
+
+
+class _Kept(Generic[Key, Value]):
+    """So many values by key, those used last; each made when it is first wanted."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Key, Value] = OrderedDict()
+
+    def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        value = self._values.get(key)
+        if value is None:
+            value = self._values[key] = make()
+            if len(self._values) > _KEPT:
+                self._values.popitem(last=False)
+        else:
+            self._values.move_to_end(key)
+        return value

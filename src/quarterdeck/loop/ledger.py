@@ -1,0 +1,163 @@
+"""What is written beside the log, in the transaction of its events: the ledger of effects, questions for people,
+conversations passed on, and the audit.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+from quarterdeck.approvals import store as approvals
+from quarterdeck.approvals.links import Links
+from quarterdeck.audit import store as audit
+from quarterdeck.audit.records import Entry
+from quarterdeck.core.errors import Error
+from quarterdeck.db.records import Tx
+from quarterdeck.escalations import store as escalations
+from quarterdeck.gates.intents import digest_of
+from quarterdeck.runs import store
+from quarterdeck.runs.events import (
+    ApprovalAsked,
+    Decision,
+    Event,
+    ModelCalled,
+    RunEscalated,
+    RunFinished,
+    ToolAnswered,
+    ToolCalled,
+    ToolDenied,
+    ToolFailed,
+    ToolUnknown,
+)
+from quarterdeck.runs.records import Effect, Run
+
+
+class ApprovalSpent(Error):
+    """The approval of this call can't be used: it was used before, has expired, or is for something else."""
+
+    code, status = "approval.spent", 500
+
+
+class Ledger:
+    """The books of one attempt. `links`: webhooks about questions hold a link that answers."""
+
+    def __init__(self, run: Run, links: Links | None) -> None:
+        self._run = run
+        self._links = links
+        self._entries: dict[str, str] = {}
+
+    def note(self, event: ToolCalled) -> None:
+        """An effect has been intended: its outcome will be entered under the same name."""
+        if event.effect != Effect.READ:
+            self._entries[event.call] = store.entry(event.step, event.call)
+
+    async def enter(self, tx: Tx, events: Sequence[Event], last: int) -> None:
+        """Enter what these events mean; `last` is the sequence number of the last of them.
+
+        Raises ApprovalSpent, and nothing of the transaction may stand then.
+        """
+        for event in events:
+            await self._enter(tx, event)
+        entries = list(self._audited(events, last - len(events) + 1))
+        if entries:
+            await audit.write(tx, entries)
+
+    async def _enter(self, tx: Tx, event: Event) -> None:
+        run = self._run
+        match event:
+            case ToolCalled():
+                await self._intend(tx, event)
+            case ToolAnswered() | ToolFailed() | ToolUnknown():
+                if (entry := self._entries.get(event.call)) is not None:
+                    await store.settle(tx, run.tenant, run.id, entry, _STATES[type(event)], "worker")
+            case ApprovalAsked():
+                await approvals.ask(
+                    tx,
+                    run.tenant,
+                    run.id,
+                    event,
+                    agent=run.agent,
+                    release=run.release,
+                    user=run.user_id,
+                    links=self._links,
+                )
+            case RunEscalated():
+                await escalations.open(
+                    tx, run.tenant, run.id, event, agent=run.agent, user=run.user_id, thread=run.thread
+                )
+            case RunFinished():
+                await approvals.withdraw(tx, run.tenant, run.id)
+            case _:
+                pass
+
+    async def _intend(self, tx: Tx, event: ToolCalled) -> None:
+        """The intent into the ledger; the approval that allowed it is used up in the same transaction."""
+        tenant, run, digest = self._run.tenant, self._run.id, digest_of(event.arguments)
+        if event.approval is not None and not await approvals.consume(tx, tenant, UUID(event.approval), digest):
+            raise ApprovalSpent(approval=event.approval)
+        if event.effect != Effect.READ:
+            await store.intend(tx, tenant, run, _intent(event, digest))
+
+    def _audited(self, events: Sequence[Event], first: int) -> Iterator[Entry]:
+        for seq, event in enumerate(events, first):
+            match event:
+                case ToolCalled() | ToolDenied() | ApprovalAsked():
+                    yield self._entry(event, seq, event.tool, event.call, event.decision, _approved_by(event))
+                case ModelCalled():
+                    yield self._entry(event, seq, event.model, event.call, event.decision)
+                case ToolAnswered() | ToolFailed() | ToolUnknown():
+                    yield self._entry(event, seq, "", event.call, status=_STATES[type(event)])
+                case RunEscalated():
+                    yield self._entry(event, seq, event.to, event.call)
+                case _:
+                    pass
+
+    def _entry(
+        self,
+        event: Event,
+        seq: int,
+        action: str,
+        call: str,
+        decision: Decision | None = None,
+        approved_by: tuple[str, ...] = (),
+        status: str = "",
+    ) -> Entry:
+        run = self._run
+        return Entry(
+            tenant=run.tenant,
+            kind=event.kind,
+            actor=f"agent:{run.agent}",
+            action=action,
+            run=run.id,
+            call=call,
+            seq=seq,
+            user=run.user_id,
+            release=run.release,
+            verdict=decision.verdict if decision else "",
+            rule=decision.rule if decision else "",
+            approved_by=approved_by,
+            status=status,
+            effective=decision.effective if decision else "",
+        )
+
+
+_STATES: dict[type[Event], str] = {ToolAnswered: "happened", ToolFailed: "failed", ToolUnknown: "unknown"}
+
+
+def _approved_by(event: ToolCalled | ToolDenied | ApprovalAsked) -> tuple[str, ...]:
+    """Who or what said yes to a call that was made."""
+    if not isinstance(event, ToolCalled):
+        return ()
+    policies = tuple(f"policy:{policy}" for policy in event.decision.policies)
+    return (f"approval:{event.approval}", *policies) if event.approval else policies
+
+
+def _intent(event: ToolCalled, digest: str) -> store.EffectIntent:
+    return store.EffectIntent(
+        store.entry(event.step, event.call),
+        event.tool,
+        event.effect,
+        event.repeat,
+        event.key,
+        digest,
+        datetime.fromtimestamp(event.not_after / 1000, UTC),
+    )

@@ -1,0 +1,78 @@
+"""What has been said so far, as the model reads it and as the tool gate searches it: one per attempt.
+
+Both turns need it. A run that was resumed in the middle of its calls has asked no model in this process, and its gate
+must know all the same where each value came from.
+"""
+
+from collections.abc import Mapping
+
+from quarterdeck.core.ids import ThreadId
+from quarterdeck.gates.provenance import Provenance
+from quarterdeck.loop import prompt
+from quarterdeck.loop.attempt import Attempt
+from quarterdeck.releases.view import prompt_for
+from quarterdeck.runs import log, store
+from quarterdeck.runs.conversation import told
+from quarterdeck.runs.events import ThreadContinued
+from quarterdeck.runs.fold import fold
+from quarterdeck.runs.messages import AUTHOR, Message, Stored
+
+
+class Talk:
+    """The conversation of one attempt, kept between its turns."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+        self._conversation: prompt.Conversation | None = None
+        admitted = attempt.recorder.state.admitted
+        narrowed = admitted.narrowed if admitted else None
+        self._provenance = Provenance(attempt.release.tools, tainted=narrowed is not None and narrowed.tainted)
+
+    async def conversation(self) -> prompt.Conversation:
+        """Everything up to now, stored parts read back."""
+        state, run = self._attempt.recorder.state, str(self._attempt.run.id)
+        if self._conversation is None:
+            self._conversation = await self._begin()
+        talk = self._conversation
+        talk.extend(state.messages, await self._read(talk.missing(state.messages), run))
+        return talk
+
+    async def provenance(self) -> Provenance:
+        """Where values can have come from, up to now."""
+        _ = await self.conversation()
+        return self._provenance
+
+    async def _begin(self) -> prompt.Conversation:
+        admitted = self._attempt.recorder.state.admitted
+        system = prompt_for(self._attempt.release, admitted.variables if admitted else {})
+        self._provenance.add(system, AUTHOR)
+        history = await self._history()
+        for message in history:
+            self._provenance.hear(message, earlier=True)
+        return prompt.Conversation(system, history, self._provenance.hear)
+
+    async def _history(self) -> list[Message]:
+        """What was said in the thread before this run; which runs that are is written down at the first look."""
+        run, recorder = self._attempt.run, self._attempt.recorder
+        if run.thread is None:
+            return []
+        if recorder.state.history is None:
+            async with self._attempt.around.db.tenant(run.tenant) as tx:
+                earlier = await store.earlier(tx, run.tenant, ThreadId(run.thread), run.thread_position or 0)
+            recorder.emit(ThreadContinued(runs=tuple(str(one) for one in earlier)))
+        said: list[Message] = []
+        for one in recorder.state.history or ():
+            said += await self._said_in(one)
+        return said
+
+    async def _said_in(self, run: str) -> list[Message]:
+        tenant = self._attempt.run.tenant
+        async with self._attempt.around.db.tenant(tenant) as tx:
+            said = told(fold(await log.read(tx, tenant, store.run_id(run))))
+        talk = prompt.Conversation("")
+        talk.extend(said, await self._read(talk.missing(said), run))
+        return list(talk.messages)
+
+    async def _read(self, parts: list[Stored], run: str) -> Mapping[str, str]:
+        keys = [part.key for part in parts if part.media_type.startswith("text/")]
+        return await self._attempt.around.read_blobs(self._attempt.run.tenant, run, keys) if keys else {}

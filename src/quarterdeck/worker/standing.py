@@ -1,0 +1,50 @@
+"""What stands live beside every release, opened once a worker process: switches, tenants' policies, autonomy, rates."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+
+from quarterdeck.autonomy.book import AutonomyBook
+from quarterdeck.core.clock import Clock
+from quarterdeck.db.pool import Database
+from quarterdeck.db.wakes import Wakes
+from quarterdeck.gates.gathering import CountCalls, Live
+from quarterdeck.gates.sending import Sending
+from quarterdeck.gates.tool import ToolGate
+from quarterdeck.policies.book import PolicyBook
+from quarterdeck.rates.circuits import Circuits
+from quarterdeck.rates.service import Rates
+from quarterdeck.switches.board import Board
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The live books of one process."""
+
+    switches: Board
+    policies: PolicyBook
+    autonomy: AutonomyBook
+    rates: Rates
+    clock: Clock
+
+    def tool_gate(self, sending: Sending, count: CountCalls) -> ToolGate:
+        """The tool gate over these books."""
+        live = Live(self.switches, self.policies, self.autonomy, count)
+        return ToolGate(sending, live, self.rates, Circuits(self.clock), self.clock)
+
+
+async def open_books(database: Database, wakes: Wakes, clock: Clock, stack: AsyncExitStack) -> Books:
+    """Read all books and follow them until the stack closes. Raises what the database raises.
+
+    A worker that can't follow them any more says "not now" to whatever they would have to allow.
+    """
+    books = Books(
+        Board(database, wakes, clock),
+        PolicyBook(database, wakes),
+        AutonomyBook(database, wakes),
+        Rates(database),
+        clock,
+    )
+    for book in (books.switches, books.policies, books.autonomy, books.rates):
+        await book.start()
+        stack.push_async_callback(book.close)
+    return books
