@@ -38,6 +38,10 @@ class ModelRequest:
     tools: tuple[ToolOffer, ...]
     output_schema: JsonObject | None = None
     tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    secrets: tuple[str, ...] = ()
+    """Names of those that the run's tools can be given: none of them may stand in what is asked or answered."""
+    mark: str = ""
+    """The run's code, between which untrusted results are shown; empty = they are shown as they are."""
 
 
 @dataclass(frozen=True, slots=True)

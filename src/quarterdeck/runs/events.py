@@ -252,7 +252,12 @@ class RunEscalated(Event, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ToolAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """The tool answered. `is_error` is the tool's own word; `size` is before truncation."""
+    """The tool answered. `is_error` is the tool's own word; `size` is before truncation.
+
+    `redacted` counts what was taken out of it before anybody read it, by secret or kind; `noted` what was found and
+    left. `hidden` counts characters that nobody would have seen; `score` says how much it sounds like instructions to
+    the model, from 0 to 1: a signal, never a guarantee.
+    """
 
     kind = "tool.answered"
     call: str
@@ -263,6 +268,10 @@ class ToolAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
     size: int = 0
     truncated: bool = False
     tries: int = 1
+    redacted: Mapping[str, int] = {}
+    noted: Mapping[str, int] = {}
+    hidden: int = 0
+    score: float = 0.0
 
 
 class ToolFailed(Event, frozen=True, kw_only=True, omit_defaults=True):
