@@ -103,12 +103,14 @@ def standing(thrown: Index, subject: Subject) -> Standing:
     hit = touching(thrown, subject)
     if not hit:
         return CLEAR
-    pin = _pin(hit)
-    if pin is not None:
-        # What it is switched to may be off as well.
-        instead = replace(subject, provider=pin[0], model=pin[1])
-        hit = [*hit, *(one for one in touching(thrown, instead) if one.action is Action.DISABLE and one not in hit)]
-    return _combined(hit, subject, pin)
+    pins = [one for one in hit if one.action is Action.SWITCH_MODEL]
+    for one in pins:
+        # What it is switched to may be off as well, and counts even where another switch names yet another model:
+        # else a switch more could open what was closed.
+        provider, model = pin_of(one.value)
+        instead = touching(thrown, replace(subject, provider=provider, model=model))
+        hit += [off for off in instead if off.action is Action.DISABLE and off not in hit]
+    return _combined(hit, subject, _pin(pins))
 
 
 def touching(thrown: Index, subject: Subject) -> list[Switch]:
@@ -206,9 +208,8 @@ def _places(subject: Subject) -> list[tuple[Scope, str]]:
 _NEAREST = {Scope.MODEL: 3, Scope.ROUTE: 2, Scope.AGENT: 1, Scope.TENANT: 0}
 
 
-def _pin(hit: Sequence[Switch]) -> tuple[str, str] | None:
+def _pin(pins: Sequence[Switch]) -> tuple[str, str] | None:
     """The model to ask instead: the deployment's word before the tenant's, the nearer scope's, the later one's."""
-    pins = [one for one in hit if one.action is Action.SWITCH_MODEL]
     if not pins:
         return None
     first = max(
