@@ -21,6 +21,7 @@ class Exit(IntEnum):
     RUN_CANCELLED = 5
     RUN_WAITS = 6
     RUN_GOES_ON = 7
+    CHAIN_BROKEN = 8
     INTERRUPTED = 128 + signal.SIGINT
 
 

@@ -13,6 +13,7 @@ from quarterdeck.core.signature import verify as verify_webhook
 from quarterdeck.sdk import errors, holdings, records
 from quarterdeck.sdk.aio.client import AsyncQuarterdeck
 from quarterdeck.sdk.errors import QuarterdeckError
+from quarterdeck.sdk.proof import Proof, check_export
 from quarterdeck.sdk.records import Delta, Event, Reset, Run
 from quarterdeck.sdk.sync.client import Quarterdeck
 
@@ -20,11 +21,13 @@ __all__ = [
     "AsyncQuarterdeck",
     "Delta",
     "Event",
+    "Proof",
     "Quarterdeck",
     "QuarterdeckError",
     "Reset",
     "Run",
     "SignatureInvalid",
+    "check_export",
     "errors",
     "holdings",
     "records",

@@ -9,6 +9,7 @@ import httpx
 
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.agents import AsyncAgents, AsyncReleases
+from quarterdeck.sdk.aio.audit import AsyncAudit
 from quarterdeck.sdk.aio.keys import AsyncKeys, AsyncTenants
 from quarterdeck.sdk.aio.providers import AsyncProviders, AsyncWorkers
 from quarterdeck.sdk.aio.rates import AsyncRates
@@ -107,4 +108,5 @@ class AsyncQuarterdeck:
         self.webhooks = AsyncWebhooks(self._transport)
 
 
+        self.audit = AsyncAudit(self._transport)
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)

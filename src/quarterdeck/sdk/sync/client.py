@@ -13,6 +13,7 @@ from quarterdeck.sdk.errors import Unavailable
 from quarterdeck.sdk.holdings import Actor, Readiness
 from quarterdeck.sdk.options import RETRIES, TIMEOUT, Options, options, trust
 from quarterdeck.sdk.sync.agents import Agents, Releases
+from quarterdeck.sdk.sync.audit import Audit
 from quarterdeck.sdk.sync.keys import Keys, Tenants
 from quarterdeck.sdk.sync.providers import Providers, Workers
 from quarterdeck.sdk.sync.rates import Rates
@@ -108,4 +109,5 @@ class Quarterdeck:
         self.webhooks = Webhooks(self._transport)
 
 
+        self.audit = Audit(self._transport)
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
