@@ -10,11 +10,16 @@ from pydantic import ValidationError
 
 from quarterdeck.core.ids import ReleaseId
 from quarterdeck.core.json import Json, JsonObject
+from quarterdeck.policies.compile import Short, compile_forms
+from quarterdeck.policies.records import PolicyText
+from quarterdeck.policies.shapes import shape_of
+from quarterdeck.releases import agents, rules
 from quarterdeck.releases.grants import Grant, grants_of
-from quarterdeck.releases.manifest import SCHEMA_VERSION, Manifest, as_doubles, digest_of, id_of
+from quarterdeck.releases.manifest import SCHEMA_VERSION, Manifest, Tool, as_doubles, digest_of, id_of
 from quarterdeck.releases.records import BEHAVIOUR_VERSION, Extract, ToolSchema, ToolServer
 from quarterdeck.spec import values
 from quarterdeck.spec.agent import FILE, AgentSection, ServerSection
+from quarterdeck.spec.control import EscalateSection
 from quarterdeck.spec.findings import AgentInvalid, Finding, Place
 from quarterdeck.spec.prompts import declaration_of
 from quarterdeck.spec.reading import AgentFolder
@@ -44,6 +49,7 @@ async def build(folder: AgentFolder, extract: Extract) -> Draft:
     """
     servers = servers_of(folder)
     offered = await extract(list(servers.values()), folder.files) if servers else _NO_TOOLS
+    others = agents.servers_of(folder.agent)
     found: list[Finding] = []
     grants: list[Grant] = []
     for at, server in servers.items():
@@ -53,10 +59,14 @@ async def build(folder: AgentFolder, extract: Extract) -> Draft:
                 found.append(result)
             else:
                 grants.append(result)
+    grants += agents.grants_of(folder)
     found += _twins(grants)
+    policies = _policies(folder, grants)
+    if all(finding.warning for finding in found):
+        found += _policy_findings(folder, grants, policies)
     if any(not finding.warning for finding in found):
         raise AgentInvalid([*found, *folder.warnings])
-    manifest = _manifest(folder, list(servers.values()), grants)
+    manifest = _manifest(folder, [*servers.values(), *others], grants, policies)
     return Draft(
         manifest=manifest,
         id=id_of(manifest),
@@ -74,13 +84,14 @@ def servers_of(folder: AgentFolder) -> dict[int, ToolServer]:
 
 
 def _server(section: ServerSection, lock_digest: str) -> ToolServer:
-    name = name_of(section) or ""
+    name, network = name_of(section) or "", tuple(sorted(set(section.network)))
     if section.stdio is not None:
         command, environment = tuple(section.stdio.command), section.stdio.environment or None
-        return ToolServer(name, values.ServerKind.STDIO, command=command, environment=environment)
+        return ToolServer(name, values.ServerKind.STDIO, command=command, environment=environment, network=network)
     if section.mcp is not None:
         return ToolServer(name, values.ServerKind.HTTP, url=section.mcp.url, headers=section.mcp.headers or None)
-    return ToolServer(name, values.ServerKind.PYTHON, module=section.python or "", lock_digest=lock_digest)
+    module = section.python or ""
+    return ToolServer(name, values.ServerKind.PYTHON, module=module, lock_digest=lock_digest, network=network)
 
 
 def _twins(grants: Sequence[Grant]) -> Iterator[Finding]:
@@ -95,7 +106,28 @@ def _twins(grants: Sequence[Grant]) -> Iterator[Finding]:
         yield Finding(Place(FILE), f"there are {len(grants)} tools", f"grant at most {values.MOST_TOOLS}")
 
 
-def _manifest(folder: AgentFolder, servers: Sequence[ToolServer], grants: Sequence[Grant]) -> dict[str, Json]:
+def _policies(folder: AgentFolder, grants: Sequence[Grant]) -> list[PolicyText]:
+    """What short forms compile to, then the agent's own files in the order of their names."""
+    forms = compile_forms([Short(grant.name, shape_of(grant.parameters), grant.said) for grant in grants])
+    files = [PolicyText(path, folder.policies[path]) for path in sorted(folder.policies)]
+    return [*([forms] if forms is not None else []), *files]
+
+
+def _policy_findings(folder: AgentFolder, grants: Sequence[Grant], policies: Sequence[PolicyText]) -> Iterator[Finding]:
+    """What is wrong with the policies, in terms of the tools that are granted."""
+    if not policies:
+        return
+    try:
+        parts = [Tool.model_validate(_tool_part(grant)) for grant in grants]
+    except ValidationError as fault:
+        raise _unfit(folder.agent, fault) from None
+    for fault in rules.policy_faults(folder.agent.name, parts, policies):
+        yield Finding(Place(fault.file, fault.line, fault.column), fault.problem, fault.fix)
+
+
+def _manifest(
+    folder: AgentFolder, servers: Sequence[ToolServer], grants: Sequence[Grant], policies: Sequence[PolicyText]
+) -> dict[str, Json]:
     agent = folder.agent
     content: dict[str, object] = {
         "schema_version": SCHEMA_VERSION,
@@ -111,11 +143,19 @@ def _manifest(folder: AgentFolder, servers: Sequence[ToolServer], grants: Sequen
         "limits": agent.limits.model_dump(),
         "output_schema": as_doubles(folder.output_schema),
         "files": {path: digest_of(folder.files[path]) for path in sorted(folder.files)},
+        "policies": [{"name": policy.name, "text": policy.text} for policy in policies],
+        "escalate_to": _escalate_to(agent),
     }
     try:
         return Manifest.model_validate(content).model_dump(mode="json")
     except ValidationError as fault:
         raise _unfit(agent, fault) from None
+
+
+def _escalate_to(agent: AgentSection) -> str | None:
+    if isinstance(agent.escalate, EscalateSection):
+        return agent.escalate.to
+    return None if agent.escalate else ""
 
 
 def _server_part(server: ToolServer) -> dict[str, object]:
@@ -128,6 +168,9 @@ def _server_part(server: ToolServer) -> dict[str, object]:
         "url": server.url,
         "headers": server.headers,
         "lock_digest": server.lock_digest,
+        "network": list(server.network),
+        "agent": server.agent,
+        "narrowed": server.narrowed,
     }
 
 
@@ -146,6 +189,16 @@ def _tool_part(grant: Grant) -> dict[str, object]:
         "max_output": grant.max_output,
         "retries": grant.retries,
         "max_concurrency": grant.max_concurrency,
+        "destinations": list(grant.controls.destinations),
+        "payload": list(grant.controls.payload),
+        "autonomy": grant.controls.autonomy,
+        "rates": list(grant.controls.rates),
+        "concurrency": grant.controls.concurrency,
+        "secrets": list(grant.controls.secrets),
+        "scan": list(grant.controls.scan),
+        "asking": grant.controls.asking,
+        "scope": grant.controls.scope,
+        "affects": grant.controls.affects,
     }
 
 

@@ -3,6 +3,7 @@
 An author's own Python code is believed about itself; any other server's annotations are hints that are only shown.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,12 +11,16 @@ from typing import TypeVar
 
 from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.core.text import shorten
+from quarterdeck.policies.compile import Short, misfits
+from quarterdeck.policies.shapes import shape_of
+from quarterdeck.releases.controls import Controls, controls_of, flaws
 from quarterdeck.releases.records import ToolSchema
 from quarterdeck.spec import values
 from quarterdeck.spec.agent import ServerSection, ToolSection
 from quarterdeck.spec.document import Document
 from quarterdeck.spec.findings import Finding, Place, did_you_mean, listed
 from quarterdeck.spec.schemas import schema_fault
+from quarterdeck.spec.words import dotted
 
 _LONGEST_DESCRIPTION = 4000
 _MOST_NAMED = 20
@@ -40,6 +45,8 @@ class Grant:
     retries: int
     max_concurrency: int
     place: Place
+    controls: Controls = field(default_factory=Controls)
+    said: ToolSection = field(default_factory=ToolSection)
     hints: Mapping[str, Json] = field(default_factory=dict[str, Json])
 
 
@@ -75,6 +82,8 @@ class _Marks:
     repeat: values.Repeat | None = None
     trust: values.Trust | None = None
     timeout: float | None = None
+    destinations: tuple[str, ...] = ()
+    payload: tuple[str, ...] = ()
 
 
 def _grant(
@@ -84,12 +93,15 @@ def _grant(
     place = document.key(("tools", at, "tools", tool.name))
     name = said.name or tool.name
     description = said.description or tool.description.strip()
-    faults = [*_faults(place, tool, name, description), *_mark_faults(place, tool)]
-    yield from faults
-    if faults:
-        return
     marks = _marks(tool) if section.python is not None else _Marks()
     effect = said.effect or marks.effect
+    controls = controls_of(said, marks.destinations, marks.payload)
+    faults = [*_faults(place, tool, name, description), *_mark_faults(place, tool)]
+    if not faults:
+        faults += _control_findings(document, (at, tool.name), tool, name, effect, controls, said)
+    yield from faults
+    if any(not fault.warning for fault in faults):
+        return
     yield from _doubts(place, tool, name, description, effect)
     yield Grant(
         name=name,
@@ -106,8 +118,31 @@ def _grant(
         retries=2 if said.retries is None else said.retries,
         max_concurrency=said.max_concurrency or 0,
         place=place,
+        controls=controls,
+        said=said,
         hints=tool.hints,
     )
+
+
+def _control_findings(
+    document: Document,
+    entry: tuple[int, str],
+    tool: ToolSchema,
+    name: str,
+    effect: values.Effect | None,
+    controls: Controls,
+    said: ToolSection,
+) -> Iterator[Finding]:
+    """What of a tool's control does not fit its arguments, each at its place."""
+    at, listed_as = entry
+    within = ("tools", at, "tools", listed_as)
+    for flaw in flaws(tool.parameters, effect or values.Effect.WRITE, controls):
+        where = document.key((*within, *flaw.where))
+        yield Finding(where, f"`{dotted((name, *flaw.where))}`: {flaw.problem}", flaw.fix, warning=flaw.doubt)
+    short = Short(name, shape_of(tool.parameters), said)
+    for misfit in misfits(short):
+        where = document.key((*within, *misfit.where))
+        yield Finding(where, f"`{dotted((name, *misfit.where))}`: {misfit.problem}", misfit.fix)
 
 
 def _repeat_of(effect: values.Effect | None) -> values.Repeat:
@@ -143,6 +178,20 @@ def _mark_faults(place: Place, tool: ToolSchema) -> Iterator[Finding]:
     if timeout is not None and (not isinstance(timeout, int | float) or not 0 < timeout <= _LONGEST_TIMEOUT):
         problem = f"`{tool.name}` is marked `timeout={timeout!r}` in its code"
         yield Finding(place, problem, f"write seconds above 0, up to {_LONGEST_TIMEOUT:,}")
+    for mark in ("destinations", "payload"):
+        given = tool.marks.get(mark)
+        if given is not None and not _are_arguments(given):
+            problem = f"`{tool.name}` is marked `{mark}={given!r}` in its code"
+            yield Finding(place, problem, 'write a list of arguments, such as `["to"]`')
+
+
+def _are_arguments(given: Json) -> bool:
+    return (
+        isinstance(given, Sequence)
+        and not isinstance(given, str)
+        and len(given) <= values.MOST_MARKS
+        and all(isinstance(one, str) and re.fullmatch(values.ARGUMENT, one) for one in given)
+    )
 
 
 def _doubts(
@@ -167,7 +216,13 @@ def _marks(tool: ToolSchema) -> _Marks:
         repeat=_known(values.Repeat, tool.marks.get("repeat")),
         trust=_known(values.Trust, tool.marks.get("trust")),
         timeout=float(timeout) if isinstance(timeout, int | float) else None,
+        destinations=_arguments(tool.marks.get("destinations")),
+        payload=_arguments(tool.marks.get("payload")),
     )
+
+
+def _arguments(given: Json) -> tuple[str, ...]:
+    return tuple(str(one) for one in given) if isinstance(given, Sequence) and not isinstance(given, str) else ()
 
 
 Word = TypeVar("Word", bound=StrEnum)

@@ -7,9 +7,9 @@ changes no id.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, model_serializer
 
 from quarterdeck.core.ids import ReleaseId
 from quarterdeck.core.json import Json, JsonObject, digest
@@ -21,13 +21,29 @@ _EXACT_INTEGERS = 2**53
 Short = Annotated[str, Field(min_length=1, max_length=200)]
 Text = Annotated[str, Field(max_length=4000)]
 Digest = Annotated[str, Field(pattern=values.DIGEST)]
+ArgumentPath = Annotated[str, Field(pattern=values.ARGUMENT)]
 ObjectSchema = dict[str, JsonValue]
 
 
 class Part(BaseModel):
-    """What all parts have in common: nothing unknown, nothing converted, nothing changed."""
+    """What all parts have in common: nothing unknown, nothing converted, nothing changed.
+
+    `SPARSE` are the fields that a manifest leaves out where they say nothing: what came later changes no older id.
+    """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_silence(self, plain: SerializerFunctionWrapHandler) -> dict[str, object]:
+        shown: dict[str, object] = plain(self)
+        fields = type(self).model_fields
+        return {
+            name: value
+            for name, value in shown.items()
+            if name not in self.SPARSE or getattr(self, name) != fields[name].get_default(call_default_factory=True)
+        }
 
 
 class Prompt(Part):
@@ -59,8 +75,27 @@ class Pin(Part):
     extra: dict[str, JsonValue] | None = None
 
 
+class Narrowed(Part):
+    """What is left of another agent's release when it is called as a tool: less than it grants, never more."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset(
+        {"tools", "autonomy", "max_steps", "max_tool_calls", "max_seconds", "max_tokens"}
+    )
+
+    tools: Annotated[
+        list[Annotated[str, Field(pattern=values.TOOL_NAME)]] | None, Field(max_length=values.MOST_TOOLS)
+    ] = None
+    autonomy: Annotated[values.Autonomy, Field(strict=False)] | None = None
+    max_steps: values.Steps | None = None
+    max_tool_calls: values.ToolCalls | None = None
+    max_seconds: values.RunSeconds | None = None
+    max_tokens: values.Tokens | None = None
+
+
 class Server(Part):
     """Where tools live. Only the fields of its kind are filled."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"network", "agent", "narrowed"})
 
     name: Annotated[str, Field(pattern=values.SERVER_NAME)]
     kind: Annotated[values.ServerKind, Field(strict=False)]
@@ -70,10 +105,58 @@ class Server(Part):
     url: Annotated[str, Field(max_length=2000)] = ""
     headers: Annotated[dict[Short, Text] | None, Field(max_length=32)] = None
     lock_digest: Annotated[str, Field(pattern=f"{values.DIGEST}|^$")] = ""
+    network: Annotated[list[Annotated[str, Field(pattern=values.HOST)]], Field(max_length=64)] = []
+    agent: Annotated[str, Field(pattern=f"{values.SUB_AGENT}|^$")] = ""
+    narrowed: Narrowed | None = None
+
+
+class Rate(Part):
+    """At most `calls` in any `seconds`, for each of what `per` says."""
+
+    calls: values.RateCalls
+    seconds: values.RateSeconds
+    per: Annotated[values.Per, Field(strict=False)] = values.Per.TENANT
+
+
+class Asked(Part):
+    """How a person is asked about a tool."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"roles", "people", "expires_in", "summary"})
+
+    roles: Annotated[list[Annotated[str, Field(pattern=values.ROLE)]], Field(max_length=16)] = []
+    people: values.People = 1
+    expires_in: values.ExpirySeconds = 86_400.0
+    summary: Annotated[str, Field(max_length=500)] = ""
+
+
+class Bound(Part):
+    """What the gate binds an argument to: exactly one of these."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"claim", "value", "values", "of"})
+
+    claim: Short | None = None
+    of: Annotated[values.Bearer, Field(strict=False)] | None = None
+    value: JsonValue = None
+    values: Annotated[list[JsonValue] | None, Field(min_length=1, max_length=1000)] = None
+
+
+class Affected(Part):
+    """What counts the records that a call touches, and the most of a call and of a run."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"argument", "result", "per_call", "per_run"})
+
+    argument: Annotated[str, Field(pattern=values.ARGUMENT)] | None = None
+    result: Annotated[str, Field(pattern=values.POINTER)] | None = None
+    per_call: values.Affected | None = None
+    per_run: values.Affected | None = None
 
 
 class Tool(Part):
     """One granted tool: what its server said of it when the release was built, and what the author declared."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset(
+        {"destinations", "payload", "autonomy", "rates", "concurrency", "secrets", "scan", "asking", "scope", "affects"}
+    )
 
     name: Annotated[str, Field(pattern=values.TOOL_NAME)]
     server: str
@@ -88,6 +171,16 @@ class Tool(Part):
     max_output: values.OutputBytes = 100_000
     retries: values.Retries = 2
     max_concurrency: values.Concurrency = 0
+    destinations: Annotated[list[ArgumentPath], Field(max_length=values.MOST_MARKS)] = []
+    payload: Annotated[list[ArgumentPath], Field(max_length=values.MOST_MARKS)] = []
+    autonomy: Annotated[values.Autonomy, Field(strict=False)] = values.Autonomy.ASK_WHEN_RISKY
+    rates: Annotated[list[Rate], Field(max_length=8)] = []
+    concurrency: values.Concurrency = 0
+    secrets: Annotated[list[Annotated[str, Field(pattern=values.VAULT_NAME)]], Field(max_length=16)] = []
+    scan: Annotated[list[Annotated[values.Scan, Field(strict=False)]], Field(max_length=2)] = []
+    asking: Asked = Asked()
+    scope: Annotated[dict[ArgumentPath, Bound] | None, Field(max_length=16)] = None
+    affects: Affected | None = None
 
 
 class RunLimits(Part):
@@ -101,8 +194,20 @@ class RunLimits(Part):
     max_repeats: values.Repeats = 3
 
 
+class Policy(Part):
+    """A file of Cedar policies as it is, or what the short forms of `agent.yaml` compile to."""
+
+    name: Annotated[str, Field(min_length=1, max_length=240)]
+    text: Annotated[str, Field(min_length=1, max_length=values.LARGEST_POLICIES)]
+
+
 class Manifest(Part):
-    """A release, whole, but for the bytes of its files, of which it holds the digests."""
+    """A release, whole, but for the bytes of its files, of which it holds the digests.
+
+    `escalate_to`: whom conversations pass to; None = the owner, empty = the agent can't ask for a person.
+    """
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"policies", "escalate_to"})
 
     schema_version: Literal[1]
     behaviour_version: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -119,6 +224,8 @@ class Manifest(Part):
     limits: RunLimits
     output_schema: ObjectSchema | None
     files: Annotated[dict[str, Digest], Field(max_length=values.MOST_FILES)]
+    policies: Annotated[list[Policy], Field(max_length=values.MOST_POLICY_FILES + 1)] = []
+    escalate_to: Annotated[str, Field(max_length=200)] | None = None
 
 
 def id_of(manifest: JsonObject) -> ReleaseId:

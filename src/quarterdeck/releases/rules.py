@@ -9,14 +9,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
+from quarterdeck.core.ids import AgentName
 from quarterdeck.core.json import Json
 from quarterdeck.core.text import is_storable, shorten, storable
 from quarterdeck.net.records import Reach, Refusal
 from quarterdeck.net.rules import judge_url
-from quarterdeck.releases.manifest import Manifest, Server, digest_of, schemas_of
-from quarterdeck.releases.records import BEHAVIOUR_VERSION
-from quarterdeck.releases.view import variable_json
+from quarterdeck.policies.base import NAME as BASE
+from quarterdeck.policies.records import PolicyFault, PolicyText
+from quarterdeck.policies.validation import validate
+from quarterdeck.releases.controls import controls_in, flaws
+from quarterdeck.releases.manifest import Manifest, Server, Tool, digest_of, schemas_of
+from quarterdeck.releases.records import BEHAVIOUR_VERSION, ToolGrant
+from quarterdeck.releases.tasks import TASK
+from quarterdeck.releases.view import grant_record, variable_json
 from quarterdeck.spec import endpoints, pins, template, values
+from quarterdeck.spec.agent import FILE
 from quarterdeck.spec.paths import CASSETTES, clash, path_fault
 from quarterdeck.spec.schemas import schema_fault
 
@@ -53,6 +60,8 @@ def judge(
         _judge_pin(manifest, provider_kind),
         _judge_servers(manifest, reach),
         _judge_tools(manifest),
+        _judge_controls(manifest),
+        _judge_policies(manifest),
         _judge_schemas(manifest),
         _judge_paths(manifest, files),
         _judge_contents(manifest, files),
@@ -62,7 +71,7 @@ def judge(
 
 def needs_code(manifest: Manifest) -> bool:
     """Whether the release brings code or commands of its own, which only a deployment admin may register."""
-    return any(server.kind is not values.ServerKind.HTTP for server in manifest.servers)
+    return any(server.kind in {values.ServerKind.PYTHON, values.ServerKind.STDIO} for server in manifest.servers)
 
 
 def is_recording(path: str) -> bool:
@@ -125,6 +134,9 @@ def _server_faults(server: Server, files: Mapping[str, str], reach: Reach) -> It
             yield from _stdio_faults(server)
         case values.ServerKind.HTTP:
             yield from _http_faults(server, reach)
+        case values.ServerKind.AGENT:
+            if not server.agent:
+                yield "agent", "it names no agent"
 
 
 def _python_faults(server: Server, files: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -156,14 +168,15 @@ def _http_faults(server: Server, reach: Reach) -> Iterator[tuple[str, str]]:
 
 
 _FIELDS_OF: Mapping[values.ServerKind, frozenset[str]] = {
-    values.ServerKind.PYTHON: frozenset({"module", "lock_digest"}),
-    values.ServerKind.STDIO: frozenset({"command", "environment"}),
+    values.ServerKind.PYTHON: frozenset({"module", "lock_digest", "network"}),
+    values.ServerKind.STDIO: frozenset({"command", "environment", "network"}),
     values.ServerKind.HTTP: frozenset({"url", "headers"}),
+    values.ServerKind.AGENT: frozenset({"agent", "narrowed"}),
 }
 
 
 def _filled(server: Server) -> Iterator[str]:
-    for name in ("module", "command", "environment", "url", "headers", "lock_digest"):
+    for name in ("module", "command", "environment", "url", "headers", "lock_digest", "network", "agent", "narrowed"):
         if getattr(server, name):
             yield name
 
@@ -179,6 +192,53 @@ def _judge_tools(manifest: Manifest) -> Iterator[Fault]:
             yield Fault(f"manifest.tools[{at}].remote_name", "it is granted twice", "grant it once")
         if tool.server not in servers:
             yield Fault(f"manifest.tools[{at}].server", "there is no such server", _BUILD_AGAIN)
+
+
+def _judge_controls(manifest: Manifest) -> Iterator[Fault]:
+    kinds = {server.name: server.kind for server in manifest.servers}
+    for at, tool in enumerate(manifest.tools):
+        if schema_fault(tool.parameters) is not None:
+            continue
+        for flaw in flaws(tool.parameters, tool.effect, controls_in(tool)):
+            if not flaw.doubt:
+                place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in flaw.where)
+                yield Fault(f"manifest.tools[{at}]{place}", flaw.problem, flaw.fix)
+        if kinds.get(tool.server) is values.ServerKind.AGENT and dict(tool.parameters) != dict(TASK):
+            yield Fault(f"manifest.tools[{at}].parameters", "another agent is told a `task` and no more", _BUILD_AGAIN)
+
+
+def _judge_policies(manifest: Manifest) -> Iterator[Fault]:
+    names = Counter(policy.name for policy in manifest.policies)
+    for at, policy in enumerate(manifest.policies):
+        fault = None if policy.name == FILE else path_fault(policy.name)
+        if names[policy.name] > 1 or policy.name == BASE:
+            yield Fault(f"manifest.policies[{at}].name", "another has this name", "rename the file")
+        elif fault is not None:
+            yield Fault(f"manifest.policies[{at}].name", fault, "rename the file")
+    if sum(len(policy.text) for policy in manifest.policies) > values.LARGEST_POLICIES:
+        yield Fault(
+            "manifest.policies", "they are too long together", f"at most {values.LARGEST_POLICIES:,} characters"
+        )
+        return
+    texts = [PolicyText(policy.name, policy.text) for policy in manifest.policies]
+    for found in policy_faults(manifest.agent, manifest.tools, texts):
+        yield Fault(f"{found.file}:{found.line}:{found.column}", found.problem, found.fix)
+
+
+def policy_faults(agent: str, tools: Sequence[Tool], texts: Sequence[PolicyText]) -> tuple[PolicyFault, ...]:
+    """What is wrong with policies for these tools, each with file and line."""
+    if not texts or any(schema_fault(tool.parameters) is not None for tool in tools):
+        return ()
+    return validate(_Granting(AgentName(agent), [grant_record(tool) for tool in tools], texts), texts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Granting:
+    """As much of a release as policies look at."""
+
+    agent: AgentName
+    tools: Sequence[ToolGrant]
+    policies: Sequence[PolicyText]
 
 
 def _judge_schemas(manifest: Manifest) -> Iterator[Fault]:

@@ -6,8 +6,9 @@ from typing import cast
 
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
 from quarterdeck.core.json import Json, JsonObject
-from quarterdeck.releases.manifest import Manifest, Pin, RunLimits, Server, Tool, Variable
-from quarterdeck.releases.records import Limits, ModelPin, Release, ToolGrant, ToolServer
+from quarterdeck.policies.records import PolicyText
+from quarterdeck.releases.manifest import Asked, Manifest, Pin, RunLimits, Server, Tool, Variable
+from quarterdeck.releases.records import Asking, Limits, ModelPin, Release, ToolGrant, ToolRate, ToolServer
 from quarterdeck.spec.template import bind, render
 
 
@@ -25,7 +26,7 @@ def view(
         variables={name: variable_json(variable) for name, variable in manifest.variables.items()},
         model=_pin(manifest.model),
         servers=tuple(server_record(server) for server in manifest.servers),
-        tools=tuple(_grant(tool) for tool in manifest.tools),
+        tools=tuple(grant_record(tool) for tool in manifest.tools),
         limits=_limits(manifest.limits),
         output_schema=manifest.output_schema,
         behaviour=manifest.behaviour_version,
@@ -33,6 +34,8 @@ def view(
         label=label,
         registered_by=by,
         registered_at=at,
+        policies=tuple(PolicyText(policy.name, policy.text) for policy in manifest.policies),
+        escalate_to=manifest.escalate_to,
     )
 
 
@@ -57,6 +60,9 @@ def server_record(server: Server) -> ToolServer:
         url=server.url,
         headers=server.headers,
         lock_digest=server.lock_digest,
+        network=tuple(server.network),
+        agent=server.agent,
+        narrowed=None if server.narrowed is None else server.narrowed.model_dump(mode="json"),
     )
 
 
@@ -73,7 +79,8 @@ def _pin(pin: Pin) -> ModelPin:
     )
 
 
-def _grant(tool: Tool) -> ToolGrant:
+def grant_record(tool: Tool) -> ToolGrant:
+    """A tool as gates and policies read it."""
     return ToolGrant(
         name=tool.name,
         server=tool.server,
@@ -88,7 +95,21 @@ def _grant(tool: Tool) -> ToolGrant:
         retries=tool.retries,
         max_concurrency=tool.max_concurrency,
         output_schema=tool.output_schema,
+        destinations=tuple(tool.destinations),
+        payload=tuple(tool.payload),
+        autonomy=str(tool.autonomy),
+        rates=tuple(ToolRate(rate.calls, rate.seconds, str(rate.per)) for rate in tool.rates),
+        concurrency=tool.concurrency,
+        secrets=tuple(tool.secrets),
+        scan=tuple(str(scan) for scan in tool.scan),
+        asking=_asking(tool.asking),
+        scope=None if tool.scope is None else {name: one.model_dump(mode="json") for name, one in tool.scope.items()},
+        affects=None if tool.affects is None else tool.affects.model_dump(mode="json"),
     )
+
+
+def _asking(asked: Asked) -> Asking:
+    return Asking(tuple(asked.roles), asked.people, asked.expires_in, asked.summary)
 
 
 def _limits(limits: RunLimits) -> Limits:

@@ -2,22 +2,13 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import Field, JsonValue
 
 from quarterdeck.spec import values
+from quarterdeck.spec.control import AgentsSection, EscalateSection, PolicySections
+from quarterdeck.spec.section import Section
 
 FILE = "agent.yaml"
-
-
-class Section(BaseModel):
-    """What all sections have in common: nothing unknown is accepted and nothing is converted.
-
-    `LATER` holds keys that are reserved, with what they will be for: they get an answer of their own.
-    """
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-    LATER: ClassVar[dict[str, str]] = {}
 
 
 class ModelSection(Section):
@@ -59,7 +50,7 @@ class VariableSection(Section):
     description: Annotated[str, Field(max_length=4000)] = Field(default="", description="For those who submit runs.")
 
 
-class ToolSection(Section):
+class ToolSection(PolicySections):
     """What you declare of one tool. What is not declared is assumed at its worst: write, never, untrusted."""
 
     name: Annotated[str, Field(pattern=values.TOOL_NAME)] | None = Field(
@@ -91,12 +82,6 @@ class ToolSection(Section):
     )
 
     LATER: ClassVar[dict[str, str]] = {
-        "approval": "approvals",
-        "ask": "approvals",
-        "policy": "policies",
-        "rate": "rate limits",
-        "destinations": "policies",
-        "secrets": "secrets",
         "reconcile": "reconcile hooks",
     }
 
@@ -142,6 +127,12 @@ class ServerSection(Section):
     tools: dict[str, ToolSection | None] = Field(
         default_factory=dict,
         description="Tools by their name at the server. For `stdio` and `mcp` only those listed here are granted.",
+    )
+    network: Annotated[list[Annotated[str, Field(pattern=values.HOST)]], Field(max_length=64)] = Field(
+        default_factory=list[str],
+        description="For `python` and `stdio`: the hosts that it may reach where its host is in a sandbox; `*` is all. "
+        "Left out = none.",
+        examples=[["api.example.com"]],
     )
 
 
@@ -198,20 +189,30 @@ class AgentSection(Section):
         examples=[["docs/**", "lib/*.py"]],
     )
 
+    policies: Annotated[list[str], Field(max_length=values.MOST_POLICY_FILES)] = Field(
+        default_factory=list,
+        description="Files of Cedar policies, as paths or patterns. They come on top of what tools declare here.",
+        examples=[["policies/*.cedar"]],
+    )
+    agents: Annotated[list[AgentsSection], Field(max_length=values.MOST_SERVERS)] = Field(
+        default_factory=list[AgentsSection], description="Other agents that it may call as tools."
+    )
+    escalate: EscalateSection | bool = Field(
+        default=True,
+        description="Whom a conversation passes to when the agent asks for a person: by default its owner; "
+        "`false` = it can't ask.",
+        examples=["{to: support-team@example.com}"],
+    )
+
     LATER: ClassVar[dict[str, str]] = {
         "eval": "evals",
         "evals": "evals",
         "eval_gate": "evals",
-        "policy": "policies",
-        "policies": "policies",
-        "approvals": "approvals",
         "guardrails": "guardrails",
         "budget": "budgets",
         "budgets": "budgets",
         "memory": "memory",
         "rollout": "rollouts",
         "schedule": "schedules",
-        "agents": "sub-agents",
-        "secrets": "secrets",
         "connections": "connections",
     }

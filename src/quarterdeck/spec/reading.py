@@ -33,6 +33,7 @@ class AgentFolder:
     """An agent as its folder says, without errors.
 
     `files` are those that are part of the release, by path; `recordings` go with it without being part of its id.
+    `policies` are the texts of its Cedar files, by path.
     """
 
     agent: AgentSection
@@ -42,6 +43,7 @@ class AgentFolder:
     files: Mapping[str, bytes]
     recordings: Mapping[str, bytes]
     warnings: tuple[Finding, ...]
+    policies: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def kind_by_name(provider: str) -> str | None:
@@ -74,6 +76,7 @@ class _Reading:
     found: list[Finding] = field(default_factory=list[Finding])
     files: dict[str, bytes] = field(default_factory=dict[str, bytes])
     recordings: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    policies: dict[str, str] = field(default_factory=dict[str, str])
 
     def result(self, kind_of: KindOf) -> AgentFolder:
         """What was read. Raises AgentInvalid."""
@@ -85,13 +88,16 @@ class _Reading:
             if server.python is not None:
                 self._module(server.python, self.document.place(("tools", at, "python")))
         self._requirements()
+        self._policies()
         self._further_files()
         self._recordings()
         self.found += self._size_findings()
         if any(not finding.warning for finding in self.found):
             raise AgentInvalid(self.found)
         doubts = tuple(sorted(self.found, key=lambda finding: finding.place))
-        return AgentFolder(self.agent, self.document, prompt, output, self.files, self.recordings, doubts)
+        return AgentFolder(
+            self.agent, self.document, prompt, output, self.files, self.recordings, doubts, self.policies
+        )
 
     def _read(self, path: str, place: Place, limit: int = values.LARGEST_FILE) -> bytes | None:
         try:
@@ -158,6 +164,26 @@ class _Reading:
             self.files[file] = read[0]
             self.found += lock_findings(read[1], file)
 
+    def _policies(self) -> None:
+        """The texts of policy files. They are part of the release themselves, so the tools need not see them."""
+        paths = self.folder.paths() if self.agent.policies else []
+        for at, pattern in enumerate(self.agent.policies):
+            place = self.document.place(("policies", at))
+            try:
+                found = self.folder.matching(pattern, place, paths)
+            except AgentInvalid as fault:
+                self.found += fault.findings
+                continue
+            for path in found:
+                if not path.endswith(".cedar"):
+                    self.found.append(Finding(place, f"`{path}` is no policy file", "name files that end in `.cedar`"))
+                elif (read := self._read_text(path, place)) is not None:
+                    self.policies[path] = read[1]
+        if len(self.policies) > values.MOST_POLICY_FILES:
+            problem = f"these are {len(self.policies)} policy files"
+            place = self.document.place(("policies",))
+            self.found.append(Finding(place, problem, f"name at most {values.MOST_POLICY_FILES}"))
+
     def _further_files(self) -> None:
         paths = self.folder.paths() if self.agent.files else []
         for at, pattern in enumerate(self.agent.files):
@@ -169,7 +195,7 @@ class _Reading:
 
     def _take(self, paths: list[str], pattern: str, place: Place) -> None:
         """Add files to the release, unless they are in it already or go another way."""
-        apart = {FILE, self.agent.prompt, *self.files}
+        apart = {FILE, self.agent.prompt, *self.files, *self.policies}
         wanted = [path for path in paths if path not in apart and not path.startswith(CASSETTES)]
         if len(self.files) + len(wanted) > values.MOST_FILES:
             problem = f"`{pattern}` means too many files: a release holds {values.MOST_FILES} at most"

@@ -12,11 +12,25 @@ TOOL_NAME = r"^[A-Za-z0-9_-]{1,64}$"
 VARIABLE_NAME = r"^[a-z][a-z0-9_]{0,62}$"
 LABEL = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"
 DIGEST = r"^[0-9a-f]{64}$"
+ARGUMENT = r"^[^\s.\[\]]{1,100}(\[\])?(\.[^\s.\[\]]{1,100}(\[\])?){0,7}$"
+"""An argument by its path: `to`, `order.amount`, `items[].account` (of each item)."""
+SPAN = r"^[1-9][0-9]{0,6}(s|m|h|d)$"
+POINTER = r"^(/[^/]{1,100}){1,8}$"
+VAULT_NAME = r"^([a-z]{2,16}/)?[A-Za-z][A-Za-z0-9_.-]{0,62}$"
+ROLE = r"^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,99}$"
+HOST = r"^(\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?)$"
+SUB_AGENT = r"^[a-z0-9][a-z0-9-]{0,62}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
+"""Another agent: `researcher`, or one release of it: `researcher@` and its label or the first digits of its id."""
 
 MOST_TOOLS = 256
 MOST_SERVERS = 32
 MOST_VARIABLES = 64
 MOST_FILES = 300
+MOST_MARKS = 32
+MOST_POLICY_FILES = 32
+LARGEST_POLICIES = 512 * 1024
+LONGEST_RATE = 31_536_000
+LONGEST_EXPIRY = 2_592_000
 LARGEST_FILE = 1024 * 1024
 LARGEST_RELEASE = 2_500_000
 """All files together, in bytes: in base64 and with its manifest a release then fits the default body limit of 4 MiB."""
@@ -54,11 +68,47 @@ class Trust(StrEnum):
 
 
 class ServerKind(StrEnum):
-    """Where a tool server is: the release's own code, a local command, or an address."""
+    """Where a tool server is: the release's own code, a local command, an address, or another agent."""
 
     PYTHON = "python"
     STDIO = "stdio"
     HTTP = "http"
+    AGENT = "agent"
+
+
+class Autonomy(StrEnum):
+    """How far an agent may go with a tool by itself, from least to most."""
+
+    SUGGEST = "suggest"
+    ASK_ALWAYS = "ask_always"
+    ASK_WHEN_RISKY = "ask_when_risky"
+    FREE = "free"
+
+
+class Per(StrEnum):
+    """For whom a rate is counted."""
+
+    RUN = "run"
+    USER = "user"
+    AGENT = "agent"
+    TENANT = "tenant"
+
+
+class Scan(StrEnum):
+    """What a tool's results are searched for before the model reads them: taken out, or only noted in the log."""
+
+    SECRETS = "secrets"
+    PII = "pii"
+    SECRETS_NOTED = "secrets:note"
+    PII_NOTED = "pii:note"
+
+
+class Bearer(StrEnum):
+    """Whose identity an argument is bound to."""
+
+    TENANT = "tenant"
+    USER = "user"
+    AGENT = "agent"
 
 
 class VariableType(StrEnum):
@@ -83,6 +133,11 @@ Concurrency = Annotated[int, Field(ge=0, le=1000)]
 Temperature = Annotated[float, Field(ge=0, le=2)]
 Probability = Annotated[float, Field(gt=0, le=1)]
 OutputTokens = Annotated[int, Field(ge=1, le=1_000_000)]
+RateCalls = Annotated[int, Field(ge=1, le=1_000_000)]
+RateSeconds = Annotated[int, Field(ge=1, le=LONGEST_RATE)]
+People = Annotated[int, Field(ge=1, le=10)]
+ExpirySeconds = Annotated[float, Field(ge=60, le=LONGEST_EXPIRY)]
+Affected = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 def is_label(text: str) -> bool:
@@ -93,3 +148,8 @@ def is_label(text: str) -> bool:
 def is_tool_name(text: str) -> bool:
     """Whether models can be offered a tool of this name."""
     return re.fullmatch(TOOL_NAME, text) is not None
+
+
+def seconds_of(span: str) -> int:
+    """How many seconds a time such as `30s`, `1m`, `24h` or `7d` is."""
+    return int(span[:-1]) * {"s": 1, "m": 60, "h": 3600, "d": 86_400}[span[-1]]

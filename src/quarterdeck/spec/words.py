@@ -12,9 +12,9 @@ from pydantic_core import ErrorDetails
 from quarterdeck.core.json import Json
 from quarterdeck.core.text import shorten
 from quarterdeck.spec import values
-from quarterdeck.spec.agent import Section
 from quarterdeck.spec.document import Document, Path
 from quarterdeck.spec.findings import Finding, did_you_mean, listed
+from quarterdeck.spec.section import Section
 
 _TYPES: Mapping[str, str] = {
     "string_type": "text",
@@ -44,6 +44,13 @@ _PATTERNS: Mapping[str, str] = {
     values.SERVER_NAME: "lower-case letters, digits, dashes and underscores, beginning with a letter or digit",
     values.TOOL_NAME: "letters, digits, dashes and underscores, at most 64",
     values.VARIABLE_NAME: "lower-case letters, digits and underscores, beginning with a letter",
+    values.ARGUMENT: "an argument's path: `to`, `order.amount`, `items[].account`",
+    values.SPAN: "a whole number and a unit: `30s`, `1m`, `24h`, `7d`",
+    values.VAULT_NAME: "letters, digits, dots, dashes and underscores, at most 100",
+    values.ROLE: "letters, digits and `_.:/-`, at most 100",
+    values.HOST: "a host such as `api.example.com`, `*.example.com` or `localhost:8080`; `*` is all",
+    values.SUB_AGENT: "an agent's name, or one release of it: `researcher@` and a label or digits of its id",
+    values.POINTER: "a JSON pointer such as `/deleted`",
 }
 
 

@@ -3,9 +3,9 @@
 Imported inside the tool host at every start, so it stands on the standard library alone.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, ParamSpec, TypeAlias, TypeVar, overload
 
@@ -34,6 +34,8 @@ class Marks:
     repeat: Repeat | None = None
     trust: TrustMark | None = None
     timeout: float | None = None
+    destinations: tuple[str, ...] | None = None
+    payload: tuple[str, ...] | None = None
 
 
 class ToolError(Exception):
@@ -66,9 +68,22 @@ class Context:
     key: str = ""
     attempt: int = 1
     scratch: Path = Path()
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    """The secrets that `agent.yaml` grants the tool, by name; `secret` reads one."""
     cancelled: bool = False
     """Becomes True when nobody wants the answer any more; a synchronous tool that takes long should look at it."""
     on_progress: Callable[[float, float | None, str], None] | None = None
+
+    def secret(self, name: str) -> str:
+        """The value of a secret that `agent.yaml` lists under the tool's `secrets`. KeyError for any other.
+
+        It belongs to this call: don't keep it, a rotated one comes with the next call. Where it turns up in what the
+        tool returns, raises or prints, it is taken out.
+        """
+        try:
+            return self.secrets[name]
+        except KeyError:
+            raise KeyError(f"this tool is not given the secret {name!r}: list it under its `secrets`") from None
 
     def progress(self, done: float, total: float | None = None, message: str = "") -> None:
         """Tell whoever watches how far the call is. Cheap, never blocks, may be lost."""
@@ -92,6 +107,11 @@ class Blob:
 CURRENT: ContextVar[Context] = ContextVar("quarterdeck_call")
 
 
+def secret(name: str) -> str:
+    """The value of a secret of the call that this code runs for: `Context.current().secret(name)`."""
+    return CURRENT.get().secret(name)
+
+
 @overload
 def tool(function: Callable[P, R], /) -> Callable[P, R]: ...
 @overload
@@ -103,6 +123,8 @@ def tool(
     repeat: Repeat | None = None,
     trust: TrustMark | None = None,
     timeout: float | None = None,
+    destinations: Sequence[str] | None = None,
+    payload: Sequence[str] | None = None,
 ) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
 def tool(
     function: Callable[P, R] | None = None,
@@ -114,19 +136,32 @@ def tool(
     repeat: Repeat | None = None,
     trust: TrustMark | None = None,
     timeout: float | None = None,
+    destinations: Sequence[str] | None = None,
+    payload: Sequence[str] | None = None,
 ) -> Callable[P, R] | Callable[[Callable[P, R]], Callable[P, R]]:
     """Make a function, synchronous or not, a tool of the agent. It stays an ordinary function for tests and other code.
 
     Its type hints become the schema of its arguments, its docstring the description (an `Args:` section or `:param x:`
     lines describe the arguments). `effect` says what it does to the world, `repeat` what a crash means: `safe` and
     `keyed` calls are made again, others become an unknown outcome that a person has to look at. `trust` says whether
-    outsiders can have written what it returns. `timeout` is in seconds.
+    outsiders can have written what it returns. `timeout` is in seconds. `destinations` names the parameters that say to
+    whom or where an effect goes (an account, an address, a path), `payload` those that only carry content; of parts,
+    by path: `items[].account`.
 
     It may return text, anything that JSON has a form for, a dataclass, a pydantic model, or a `Blob`.
     """
 
     def mark(function: Callable[P, R]) -> Callable[P, R]:
-        marks = Marks(name or function.__name__, description, effect, repeat, trust, timeout)
+        marks = Marks(
+            name or function.__name__,
+            description,
+            effect,
+            repeat,
+            trust,
+            timeout,
+            None if destinations is None else tuple(destinations),
+            None if payload is None else tuple(payload),
+        )
         setattr(function, MARKS, marks)
         return function
 

@@ -17,7 +17,7 @@ from quarterdeck.spec.findings import AgentInvalid
 from tests.unit.releases.builders import offering
 from tests.unit.spec.folders import HEAD, TOOLS, read, write
 
-GOLDEN = "479041926fd5610e5775ad9b6bdbc7daa234b3581ea9337d09c275c8d5cbfddc"
+GOLDEN = "879c8cc9ec2e337b6c0bcbfc4367319f121b7702cd80c26f021826fe3224a320"
 EMPTY = {"type": "object", "properties": {}}
 PYTHON = HEAD + "tools:\n  - python: tools.py\n"
 REMOTE = HEAD + "tools:\n  - {name: crm, mcp: {url: 'https://example.com/mcp'}}\n"

@@ -15,13 +15,14 @@ ADDED = {
         [
             (
                 "agent.yaml:6:1: there is no `xyzzy`; there are `name`, `owner`, `description`, `prompt`, `variables`, "
-                "`model`, `tools`, `limits`, `output`, `requirements` and `files`"
+                "`model`, `tools`, `limits`, `output`, `requirements`, `files`, `policies`, "
+                "`agents` and `escalate`"
             )
         ],
     ),
     "a reserved key": (
-        "policy: allow.cedar",
-        ["agent.yaml:6:1: `policy` is reserved: policies come in a later version; remove it for now"],
+        "guardrails: strict",
+        ["agent.yaml:6:1: `guardrails` is reserved: guardrails come in a later version; remove it for now"],
     ),
     "the other reserved key": (
         "eval: suite.yaml",

@@ -49,7 +49,14 @@ class FunctionTool:
     def declared(self) -> dict[str, Json]:
         """The author's marks, without those that were left out."""
         marks = self.marks
-        given = {"effect": marks.effect, "repeat": marks.repeat, "trust": marks.trust, "timeout": marks.timeout}
+        given: dict[str, Json] = {
+            "effect": marks.effect,
+            "repeat": marks.repeat,
+            "trust": marks.trust,
+            "timeout": marks.timeout,
+            "destinations": marks.destinations,
+            "payload": marks.payload,
+        }
         return {name: value for name, value in given.items() if value is not None}
 
 
