@@ -23,10 +23,13 @@ from quarterdeck.engine import routes as workers
 from quarterdeck.escalations import routes as escalations
 from quarterdeck.http import border
 from quarterdeck.http.parts import Parts, join
+from quarterdeck.policies import routes as policies
+from quarterdeck.policies import routes_reports as policy_reports
 from quarterdeck.providers import routes as providers
 from quarterdeck.rates import routes as rates
 from quarterdeck.releases import routes as releases
 from quarterdeck.runs import routes as runs
+from quarterdeck.secrets import routes as secrets
 from quarterdeck.serve import docs, health
 from quarterdeck.serve.metrics import Metrics
 from quarterdeck.serve.openapi import describe
@@ -54,8 +57,12 @@ ROUTERS: tuple[APIRouter, ...] = (
     tenants.router,
     providers.router,
     rates.router,
+    secrets.router,
     switches.router,
+    policy_reports.router,
+    policies.router,
     webhooks.router,
+    audit.router,
     workers.router,
     health.router,
     docs.router,
@@ -68,7 +75,6 @@ async def open_app(settings: Settings, urls: Urls | None = None) -> AsyncGenerat
 
     `urls` says where the database is, where the settings don't (an embedded one). Raises what is wrong with the
     settings, the database or its tables, each as an error that says what to do.
-    audit.router,
     """
     app = build_app(settings)
     async with AsyncExitStack() as stack:

@@ -11,9 +11,13 @@ from quarterdeck.autonomy.service import Levels
 from quarterdeck.blobs.service import Blobs
 from quarterdeck.http.parts import Parts
 from quarterdeck.net.client import Outbound
+from quarterdeck.policies.service import Policies
 from quarterdeck.releases.service import Releases
+from quarterdeck.releases.shelf import ReleaseShelf
+from quarterdeck.runs.past import CallLog
 from quarterdeck.runs.service import Runs
 from quarterdeck.runs.waits import Waits
+from quarterdeck.secrets.service import Vault
 from quarterdeck.serve.grants import PresentGrants
 from quarterdeck.serve.live import live_streams
 from quarterdeck.serve.store import RunLog
@@ -29,9 +33,12 @@ async def open_services(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> No
     state.board = Board(database, wakes, parts.clock)
     stack.push_async_callback(state.board.close)
     await state.board.start()
+    state.vault = Vault.of(database, settings)
     state.blobs = Blobs.of(settings)
+    state.audit = Audit.of(database, settings)
     state.releases = Releases(state.blobs)
     state.runs = Runs(database, wakes, parts.clock, settings.queue_limit)
+    state.policies = Policies(wakes, ReleaseShelf(state.releases), CallLog())
     state.threads = Threads(state.runs)
     state.approvals = Approvals(database, wakes, parts.clock, Links.of(settings))
     state.levels = Levels(PresentGrants(state.releases), wakes, parts.clock)
@@ -40,4 +47,3 @@ async def open_services(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> No
     state.webhooks = Webhooks.of(await stack.enter_async_context(Outbound.of(settings)), settings)
     state.live = await stack.enter_async_context(live_streams(RunLog(database), wakes, parts.closing))
     state.metrics.attend(database, state.live)
-    state.audit = Audit.of(database, settings)
