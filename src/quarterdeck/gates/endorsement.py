@@ -87,6 +87,10 @@ class Endorsement:
             return False
         return any(self._lends(reading, grant, value.strip(), form) for reading in self._readings)
 
+    def was_asked_for(self, form: Form) -> bool:
+        """Whether a value stands, in any place, in what the user's words told a read to read. Lends nothing by itself."""
+        return any(reading.passage.has(form) and self._narrowed(reading) for reading in self._readings)
+
     def asks_for(self, grant: ToolGrant) -> bool:
         """Whether the user's words speak of doing what the tool does."""
         verb = re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", grant.name)[0].lower()

@@ -227,7 +227,7 @@ class Provenance:
             found = self._found(form) or self._listed(value, form)
         if found is not None and found.clean:
             return found
-        if self._endorsement().covers(grant, value, form):
+        if self.endorsement().covers(grant, value, form):
             return Origin.ENDORSED
         return found or Origin.MODEL
 
@@ -247,7 +247,8 @@ class Provenance:
             return Origin.TRUSTED
         return Origin.UNTRUSTED if self._heard[Origin.UNTRUSTED].first(form_of(value)) is not None else None
 
-    def _endorsement(self) -> Endorsement:
+    def endorsement(self) -> Endorsement:
+        """What the user's own words point at, in what was read so far."""
         return Endorsement(self._heard[Origin.USER], self._readings)
 
 
