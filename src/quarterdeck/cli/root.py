@@ -45,6 +45,7 @@ COMMANDS: dict[str, Entry] = {
     "tenant": Entry("quarterdeck.cli.tenant", "Found and list tenants.", NOUNS),
     "key": Entry("quarterdeck.cli.key", "Make, list and revoke API keys.", NOUNS),
     "rate": Entry("quarterdeck.cli.rate", "Limit how often and how many tool calls are made.", NOUNS),
+    "switch": Entry("quarterdeck.cli.switch", "Stop or narrow what runs, and let it go on.", NOUNS),
     "webhook": Entry("quarterdeck.cli.webhook", "Register webhooks and see their deliveries.", NOUNS),
     "audit": Entry("quarterdeck.cli.audit", "See what was decided and done, and prove it.", NOUNS),
 }

@@ -14,6 +14,7 @@ from quarterdeck.sdk.aio.keys import AsyncKeys, AsyncTenants
 from quarterdeck.sdk.aio.providers import AsyncProviders, AsyncWorkers
 from quarterdeck.sdk.aio.rates import AsyncRates
 from quarterdeck.sdk.aio.runs import AsyncRuns
+from quarterdeck.sdk.aio.switches import AsyncSwitches
 from quarterdeck.sdk.aio.threads import AsyncThreads
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.aio.webhooks import AsyncWebhooks
@@ -106,6 +107,7 @@ class AsyncQuarterdeck:
         self.rates = AsyncRates(self._transport)
         self.workers = AsyncWorkers(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
+        self.switches = AsyncSwitches(self._transport)
 
 
         self.audit = AsyncAudit(self._transport)

@@ -18,6 +18,7 @@ from quarterdeck.sdk.sync.keys import Keys, Tenants
 from quarterdeck.sdk.sync.providers import Providers, Workers
 from quarterdeck.sdk.sync.rates import Rates
 from quarterdeck.sdk.sync.runs import Runs
+from quarterdeck.sdk.sync.switches import Switches
 from quarterdeck.sdk.sync.threads import Threads
 from quarterdeck.sdk.sync.transport import Transport
 from quarterdeck.sdk.sync.webhooks import Webhooks
@@ -107,6 +108,7 @@ class Quarterdeck:
         self.rates = Rates(self._transport)
         self.workers = Workers(self._transport)
         self.webhooks = Webhooks(self._transport)
+        self.switches = Switches(self._transport)
 
 
         self.audit = Audit(self._transport)
