@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, UserId
 from quarterdeck.core.money import MicroUsd
@@ -79,6 +80,10 @@ class Simulator:
             self._execute()
         elif self.state.parked and self.state.parked.status == Status.WAITING_FOR_OUTCOME:
             self._answer_for_unknown_outcomes()
+        elif self.state.parked and self.state.parked.status == Status.WAITING_FOR_APPROVAL:
+            self._answer_questions()
+        elif self.state.parked and self.state.children:
+            self._children_end()
         elif self.choose("cancelled before it runs", 12) == 11:
             self._end_cancelled()
         else:
@@ -186,12 +191,21 @@ class Simulator:
     def _call(self, step: rules.CallTools) -> None:
         sent: list[CallState] = []
         for call in step.fresh:
-            if self.choose("of the gate", 8) == 7:
-                refusal = e.Decision("deny", "schema", "Its arguments do not fit.")
+            if call.said is not None and call.said.state != "approved":
+                refusal = e.Decision("deny", f"approval.{call.said.state}", "Nobody said yes.")
                 self.emit(self._denied(call.call, step.step, refusal))
-            else:
-                self.emit(self._intent(call.call, step.step), after_ms=1)
-                sent.append(call)
+                continue
+            match self.choose("of the gate", 10):
+                case 7:
+                    refusal = e.Decision("deny", "schema", "Its arguments do not fit.")
+                    self.emit(self._denied(call.call, step.step, refusal))
+                case 8 if call.said is None:
+                    self.emit(self._question(call.call, step.step), after_ms=1)
+                case 9 if call.said is None:
+                    self.emit(replace(self._intent(call.call, step.step), child="a-child"), after_ms=1)
+                case _:
+                    self.emit(self._intent(call.call, step.step), after_ms=1)
+                    sent.append(call)
         for call in step.again:
             self.emit(self._intent(call.call, step.step), after_ms=1)
             sent.append(call)
@@ -200,6 +214,36 @@ class Simulator:
             return
         for call in reversed(sent) if self.choose("order", 2) else sent:
             self.emit(self._outcome(call), after_ms=300)
+
+    def _question(self, call: Call, step: int) -> e.ApprovalAsked:
+        _, effect, _ = next(tool for tool in TOOLS if tool[0] == call.tool)
+        return e.ApprovalAsked(
+            step=step,
+            call=call.id,
+            approval=f"a-{step}-{call.id}",
+            tool=call.tool,
+            arguments=call.arguments,
+            effect=effect,
+            decision=e.Decision("ask", "permission", "Calls of this kind need a yes."),
+            digest="00",
+            expires_at=int((self.now + timedelta(days=1)).timestamp() * 1000),
+        )
+
+    def _answer_questions(self) -> None:
+        if self.choose("cancelled while it waits for a yes", 6) == 5:
+            self._end_cancelled()
+            return
+        for call in self.state.pending:
+            assert call.asked is not None
+            said = ("approved", "approved", "denied", "expired")[self.choose("what the reviewer said", 4)]
+            answer = e.ApprovalAnswered(call=call.call.id, approval=call.asked.approval, state=said, by=("key:rev",))
+            self.emit(answer, after_ms=90_000)
+        self.emit(e.RunResumed(why="answered", by="key:rev"))
+
+    def _children_end(self) -> None:
+        for call in self.state.children:
+            self.emit(self._outcome(call), after_ms=5_000)
+        self.emit(e.RunResumed(why="its child has ended"))
 
     def _intent(self, call: Call, step: int) -> e.ToolCalled:
         _, effect, repeat = next(tool for tool in TOOLS if tool[0] == call.tool)

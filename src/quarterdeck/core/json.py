@@ -56,3 +56,14 @@ def canonical(value: Json) -> bytes:
 def digest(value: Json) -> str:
     """SHA-256 of the canonical form, 64 hexadecimal digits."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def fingerprint(value: Json) -> str:
+    """The digest; for a value without a canonical form (an integer beyond 2^53) that of how Python writes it.
+
+    Equal values have equal fingerprints either way within this product; others can't compute the second kind.
+    """
+    try:
+        return digest(value)
+    except ValueError:
+        return hashlib.sha256(repr(value).encode("utf-8", "replace")).hexdigest()

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from quarterdeck.core.ids import RunId, TenantId, uuid7
-from quarterdeck.core.json import Json, JsonObject, digest
-from quarterdeck.core.text import shorten, storable
+from quarterdeck.core.json import Json, JsonObject, fingerprint
+from quarterdeck.core.text import storable
 from quarterdeck.releases.records import ToolGrant
 from quarterdeck.runs.events import ApprovalAnswered, ApprovalAsked, Decision, Narrowing, ToolCalled, ToolDenied
 from quarterdeck.runs.messages import Call, Text
@@ -111,7 +111,7 @@ class Inquiry:
             arguments=self.arguments,
             effect=self.grant.effect,
             decision=self.decision,
-            digest=digest_of(self.arguments),
+            digest=fingerprint(self.arguments),
             expires_at=self.expires_at,
             origins=self.origins,
             summary=asking.summary,
@@ -165,19 +165,3 @@ def idempotency_key(facts: ToolFacts, call: str) -> str:
     """
     name = f"{facts.tenant}/{facts.run}/{facts.step}/{call}"
     return "qd_" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:40]
-
-
-def digest_of(arguments: JsonObject) -> str:
-    """What an approval is bound to: SHA-256 of the arguments' canonical form.
-
-    Numbers that have no canonical form (integers beyond 2^53) are told apart all the same.
-    """
-    try:
-        return digest(arguments)
-    except ValueError:
-        return hashlib.sha256(repr(arguments).encode("utf-8", "replace")).hexdigest()
-
-
-def brief(arguments: JsonObject) -> str:
-    """Arguments in a line, for sentences."""
-    return shorten(", ".join(f"{key}={value}" for key, value in arguments.items()), 160)

@@ -11,9 +11,9 @@ from quarterdeck.approvals.links import Links
 from quarterdeck.audit import store as audit
 from quarterdeck.audit.records import Entry
 from quarterdeck.core.errors import Error
+from quarterdeck.core.json import fingerprint
 from quarterdeck.db.records import Tx
 from quarterdeck.escalations import store as escalations
-from quarterdeck.gates.intents import digest_of
 from quarterdeck.runs import store
 from quarterdeck.runs.events import (
     ApprovalAsked,
@@ -91,7 +91,7 @@ class Ledger:
 
     async def _intend(self, tx: Tx, event: ToolCalled) -> None:
         """The intent into the ledger; the approval that allowed it is used up in the same transaction."""
-        tenant, run, digest = self._run.tenant, self._run.id, digest_of(event.arguments)
+        tenant, run, digest = self._run.tenant, self._run.id, fingerprint(event.arguments)
         if event.approval is not None and not await approvals.consume(tx, tenant, UUID(event.approval), digest):
             raise ApprovalSpent(approval=event.approval)
         if event.effect != Effect.READ:

@@ -134,6 +134,7 @@ class ModelTurn:
             tools=attempt.around.tools.offers(release),
             output_schema=release.output_schema,
             tags=attempt.run.tags,
+            secrets=release.secrets,
         )
         return request, talk.digest()
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from quarterdeck.core.clock import SystemClock
@@ -29,12 +29,16 @@ from quarterdeck.worker.standing import open_books
 from tests.fakes.toolbox import Bench
 
 RELEASE = ReleaseId("cd" * 32)
-OPEN = {"type": "object"}
+OPEN: JsonObject = {"type": "object"}
+ORDERED: JsonObject = {
+    "type": "object",
+    "properties": {"order": {"type": "integer"}, "amount": {"type": "integer"}, "n": {"type": "integer"}},
+}
 
 
-def grant(name: str, effect: str = "read", repeat: str = "never") -> ToolGrant:
+def grant(name: str, effect: str = "read", repeat: str = "never", autonomy: str = "free") -> ToolGrant:
     return ToolGrant(
-        name, "s", name, f"The tool {name}.", OPEN, effect, repeat, "trusted", timeout=2.0, autonomy="free"
+        name, "s", name, f"The tool {name}.", OPEN, effect, repeat, "trusted", timeout=2.0, autonomy=autonomy
     )
 
 
@@ -44,6 +48,7 @@ TOOLS = (
     grant("pay", "payment"),
     grant("pay_keyed", "payment", "keyed"),
     grant("touch", "write", "safe"),
+    replace(grant("refund", "payment", "never", "ask_when_risky"), parameters=ORDERED),
 )
 
 
