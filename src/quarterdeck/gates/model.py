@@ -14,16 +14,20 @@ from typing import Protocol
 from quarterdeck.core import log as logs
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.json import digest
+from quarterdeck.gates import discretion
 from quarterdeck.gates.checks import BLIND_PAUSE, SWITCH_PAUSE
 from quarterdeck.gates.pacing import LONGEST_PAUSE, Pace
 from quarterdeck.gates.records import ALLOW, Check, Ruling, deny, not_now
 from quarterdeck.gates.rules import decide
+from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, OnFault
 from quarterdeck.models.service import Models
+from quarterdeck.models.spotlight import mark_of
 from quarterdeck.providers.options import wire_options
 from quarterdeck.providers.records import LOCAL, Connection
 from quarterdeck.releases.records import Limits, ModelPin, Release
 from quarterdeck.runs.events import Decision
+from quarterdeck.secrets.redaction import NONE_KNOWN, Cleaning, Redactor
 from quarterdeck.spec import pins
 from quarterdeck.switches.records import CLEAR, Standing
 
@@ -118,9 +122,14 @@ class ModelStandings(Protocol):
 class ModelGate:
     """The model gate of a process."""
 
-    def __init__(self, models: Models, switches: ModelStandings) -> None:
+    def __init__(
+        self, models: Models, switches: ModelStandings, secrecy: Secrecy | None = None, marks: bytes = b""
+    ) -> None:
+        """`marks` is the key of the codes between which untrusted results are shown; empty = they are not marked."""
         self._models = models
         self._switches = switches
+        self._secrecy = secrecy
+        self._marks = marks
         self._paces: dict[str, Pace] = {}
 
     def pin(self, tenant: TenantId, release: Release) -> ModelPin:
@@ -143,13 +152,30 @@ class ModelGate:
         `on_fault` is told of each failed try; what was streamed of it is void. A provider that says when to come back
         is obeyed, within reason: when that is too far off the fault is raised with its `retry_after`, for the caller to
         wait without holding a slot. Raises ModelFault. Cancelling it ends the try under way.
+
+        No secret that the run's tools can be given, and no key of the provider, is asked or answered: what is said of
+        one is replaced by its name before anybody reads it.
         """
+        cleaning = Cleaning(await self._redactor(request))
+        request = discretion.asked(request, Cleaning(cleaning.redactor))
+        if self._marks:
+            request = replace(request, mark=mark_of(self._marks, request.run))
+        try:
+            return await self._answer(request, delta, on_fault, cleaning)
+        finally:
+            if cleaning.found and self._secrecy is not None:
+                where = f"model:{request.pin.id}"
+                await self._secrecy.tell(request.tenant, request.run, where, cleaning.found)
+
+    async def _answer(
+        self, request: ModelRequest, delta: Delta | None, on_fault: OnFault | None, cleaning: Cleaning
+    ) -> ModelAnswer:
         until = time.monotonic() + TIME
         number = 1
         while True:
             started = time.monotonic()
             try:
-                return await self._try(request, delta, until - started)
+                return await self._try_discreetly(request, delta, until - started, cleaning)
             except ModelFault as fault:
                 wait = _wait(fault, number, until - time.monotonic())
                 ms = int((time.monotonic() - started) * 1000)
@@ -171,6 +197,26 @@ class ModelGate:
 
     def _standing(self, tenant: TenantId, agent: str, pinned: ModelPin) -> Standing:
         return self._switches.standing(tenant, agent, model=pinned.id, provider=pinned.provider)
+
+    async def _redactor(self, request: ModelRequest) -> Redactor:
+        if self._secrecy is None:
+            return NONE_KNOWN
+        return await self._secrecy.redactor(request.tenant, request.secrets, request.pin.provider)
+
+    async def _try_discreetly(
+        self, request: ModelRequest, delta: Delta | None, left: float, cleaning: Cleaning
+    ) -> ModelAnswer:
+        """One try, of which nothing comes through that holds a secret."""
+        if not cleaning.redactor:
+            return await self._try(request, delta, left)
+        streamed = None if delta is None else discretion.Streamed(delta, Cleaning(cleaning.redactor))
+        try:
+            answer = await self._try(request, None if streamed is None else streamed.take, left)
+        except ModelFault as fault:
+            raise discretion.failed(fault, cleaning) from None
+        if streamed is not None:
+            streamed.end()
+        return discretion.answered(answer, cleaning)
 
     async def _try(self, request: ModelRequest, delta: Delta | None, left: float) -> ModelAnswer:
         found = await self._models.connection(request.pin.provider)

@@ -2,10 +2,13 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 from quarterdeck.core.clock import Clock
+from quarterdeck.core.errors import Error, Unavailable
 from quarterdeck.gates.intents import Intent, ToolFacts
 from quarterdeck.gates.outcomes import Outcome, Results
+from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.releases.records import Release, ToolGrant
 from quarterdeck.runs.records import Effect, Repeat
 from quarterdeck.tools.records import Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
@@ -16,9 +19,11 @@ _BACKOFF, _BACKOFF_LIMIT = 0.25, 5.0
 class Sending:
     """The way from intents to outcomes, one per process. Nothing of a run is kept in it."""
 
-    def __init__(self, tools: Toolbox, keep: Keep, clock: Clock) -> None:
+    def __init__(self, tools: Toolbox, keep: Keep, clock: Clock, secrecy: Secrecy | None = None) -> None:
+        """Without `secrecy` there are no secrets: a tool that needs one is called without."""
         self._tools = tools
         self._clock = clock
+        self._secrecy = secrecy
         self._results = Results(keep)
 
     async def perform(
@@ -51,12 +56,34 @@ class Sending:
         tries, began = 0, self._clock.boot()
         while True:
             tries += 1
-            outcome = await self._tools.perform(request, cancel, progress)
+            outcome = await self._try(request, cancel, progress)
             pause = pause_before_next(outcome, intent, tries, self._clock.boot())
             if pause is None or await _told_to_stop(cancel, pause):
                 break
         ms = int((self._clock.boot() - began) * 1000)
-        return await self._results.event(request, outcome, tries, ms)
+        event = await self._results.event(request, outcome, tries, ms)
+        if request.cleaning.found and self._secrecy is not None:
+            where = f"tool:{intent.grant.name}"
+            await self._secrecy.tell(facts.tenant, facts.run, where, request.cleaning.found)
+        return event
+
+    async def _try(self, request: ToolRequest, cancel: asyncio.Event | None, progress: Progress | None) -> ToolOutcome:
+        """One try, with the secrets as they are at this moment: one that was rotated meanwhile counts already."""
+        release, grant = request.release, request.grant
+        if self._secrecy is None:
+            return await self._tools.perform(request, cancel, progress)
+        try:
+            request.cleaning.redactor = await self._secrecy.redactor(
+                request.tenant, release.secrets, release.model.provider
+            )
+            given = await self._secrecy.given(release, grant)
+        except Unavailable as away:
+            return Failed("not_sent", f"Its secrets could not be looked up: {away.detail}", 0, retryable=True)
+        except Error as fault:
+            return Failed("secret_missing", fault.detail, 0)
+        if given:
+            request = replace(request, secrets=given)
+        return await self._tools.perform(request, cancel, progress)
 
 
 def pause_before_next(outcome: ToolOutcome, intent: Intent, tries: int, boot: float) -> float | None:

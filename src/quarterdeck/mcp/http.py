@@ -75,6 +75,10 @@ class HttpPeer:
         """The id of the server's session; empty where it keeps none."""
         return self._session
 
+    def send_along(self, headers: Mapping[str, str]) -> None:
+        """Send these headers of the server's own with each request from now on."""
+        self._own_headers = dict(headers)
+
     def adopt(self, version: str) -> None:
         """Speak this revision from now on."""
         self._version = version

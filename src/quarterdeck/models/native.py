@@ -29,6 +29,7 @@ from quarterdeck.models.faults import explain
 from quarterdeck.models.prices import price
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
 from quarterdeck.models.redaction import Redactor
+from quarterdeck.models.spotlight import SENTENCE
 from quarterdeck.models.transport import Patience
 from quarterdeck.models.vendors import Vendor, open_vendor
 from quarterdeck.models.wire import Conversations, output_definition, spoken_parts, tool_definitions
@@ -166,7 +167,7 @@ class Native:
     def _converted(self, model: TheirModel, request: ModelRequest) -> list[ModelMessage]:
         if self._conversations is None:
             self._conversations = Conversations(model.system, model.canonical_system)
-        return self._conversations.convert(request.run, request.messages)
+        return self._conversations.convert(request.run, request.messages, request.mark)
 
     def _prepare(self, request: ModelRequest) -> _Asking:
         """The model, its settings and its tools: made once for each release and assembled prompt."""
@@ -184,9 +185,12 @@ class Native:
         return known
 
     def _parameters(self, model: TheirModel, request: ModelRequest) -> ModelRequestParameters:
+        system = request.system
+        if request.mark and request.tools:
+            system = f"{system}\n\n{SENTENCE}" if system else SENTENCE
         parameters = ModelRequestParameters(
             function_tools=tool_definitions(request.tools),
-            instruction_parts=[InstructionPart(request.system)] if request.system else [],
+            instruction_parts=[InstructionPart(system)] if system else [],
         )
         if request.output_schema is not None:
             native = bool(model.profile.get("supports_json_schema_output", False))

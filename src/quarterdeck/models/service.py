@@ -6,7 +6,7 @@ out is noticed by every worker without being told.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -23,11 +23,15 @@ from quarterdeck.models.records import Fault, Model, ModelFault, ModelRequest
 from quarterdeck.models.scripted import Scripted
 from quarterdeck.providers.options import RecordedOptions, ScriptedOptions, WireOptions, read_options
 from quarterdeck.providers.records import Connection
+from quarterdeck.spec.references import fill, names_in
 
 _log = logs.get(__name__)
 
 REFRESH = 1.0
 """Seconds between two looks at the connections."""
+
+ResolveSecret: TypeAlias = Callable[[str], Awaitable[str]]
+"""The value of a secret of the deployment. Raises an Error that names it."""
 
 Files: TypeAlias = Callable[[ModelRequest], Awaitable[Mapping[str, bytes]]]
 """The files of the release that a request belongs to, by path; only `cassettes/*.json` are looked at."""
@@ -56,11 +60,22 @@ class OpenWire(Protocol):
 class Models:
     """All models that this process can ask. Start it, then use it, then close it."""
 
-    def __init__(self, connections: Connections, files: Files, *, record: Path | None = None) -> None:
-        """`record`: a folder into which every conversation with a real model is recorded."""
+    def __init__(
+        self,
+        connections: Connections,
+        files: Files,
+        *,
+        record: Path | None = None,
+        resolve: ResolveSecret | None = None,
+    ) -> None:
+        """`record`: a folder into which every conversation with a real model is recorded.
+
+        `resolve` finds the secrets that connections name instead of holding a key.
+        """
         self._connections = connections
         self._files = files
         self._record = record
+        self._resolve = resolve
         self._known: Mapping[str, Connection] = {}
         self._open: dict[str, _Open] = {}
         self._opening = asyncio.Lock()
@@ -96,35 +111,68 @@ class Models:
         Raises ModelFault `unconfigured` when it can't be opened.
         """
         opened = self._open.get(connection.name)
-        if opened is None or opened.version != connection.updated_at:
-            opened = await self._open_anew(connection)
+        if opened is None or opened.version != connection.updated_at or await self._rotated(opened):
+            opened = await self._open_anew(connection, opened)
         return Borrowed(self, opened)
 
-    async def _open_anew(self, connection: Connection) -> "_Open":
+    async def keys_of(self, name: str) -> Mapping[str, Sequence[str]]:
+        """The key of a connection by the name that stands in its place in texts; nothing where it has none to read."""
+        found = self._known.get(name)
+        if found is None or found.sealed_key is None:
+            return {}
+        try:
+            key, _ = await self._key(found)
+        except Error:
+            return {}  # then nothing can be asked with it either
+        return {f"provider/{name}": (key,)} if key else {}
+
+    async def _key(self, connection: Connection) -> tuple[str, str]:
+        """A connection's key, and the reference it comes from, if any. Raises an Error that says why not."""
+        given = self._connections.open_key(connection)
+        names = names_in(given)
+        if not names:
+            return given, ""
+        if self._resolve is None:
+            raise Unavailable(f"The secret `{names[0]}` can't be looked up here.")
+        return fill(given, {name: await self._resolve(name) for name in names}), given
+
+    async def _rotated(self, opened: "_Open") -> bool:
+        """Whether a client's key is not the present value of its secret any more, or can't be had."""
+        if not opened.reference or self._resolve is None:
+            return False
+        try:
+            values = {name: await self._resolve(name) for name in names_in(opened.reference)}
+        except Error:
+            return True
+        return fill(opened.reference, values) != opened.key
+
+    async def _open_anew(self, connection: Connection, stale: "_Open | None") -> "_Open":
         async with self._opening:
             opened = self._open.get(connection.name)
-            if opened is not None and opened.version == connection.updated_at:
+            if opened is not None and opened is not stale and opened.version == connection.updated_at:
                 return opened
-            model = await self._make(connection)
-            fresh = self._open[connection.name] = _Open(model, connection.updated_at)
+            model, key, reference = await self._make(connection)
+            fresh = self._open[connection.name] = _Open(model, connection.updated_at, key, reference)
         if opened is not None:
             await self._retire(opened)
         _log.info("model.opened", provider=connection.name, kind=connection.kind)
         return fresh
 
-    async def _make(self, connection: Connection) -> Model:
+    async def _make(self, connection: Connection) -> tuple[Model, str, str]:
+        """A client, its key, and the reference that the key was resolved from."""
         try:
             options = read_options(connection.kind, connection.options)
             if isinstance(options, RecordedOptions):
-                return Recorded(self._library(options), strict=options.mode == "strict", speed=options.speed)
+                recorded = Recorded(self._library(options), strict=options.mode == "strict", speed=options.speed)
+                return recorded, "", ""
             if isinstance(options, ScriptedOptions):
-                return Scripted.read(options)
-            key = self._connections.open_key(connection)
+                return Scripted.read(options), "", ""
+            key, reference = await self._key(connection)
             # Importing the vendors' SDKs takes seconds: not on the event loop, and not where nobody needs them.
             native = await asyncio.to_thread(import_module, "quarterdeck.models.native")
             model = cast("OpenWire", native.open_native)(connection, options, key)
             folder = options.record or self._record
-            return Recorder(model, Path(folder), secrets=[key]) if folder else model
+            return Recorder(model, Path(folder), secrets=[key]) if folder else model, key, reference
         except (Error, ImportError, ValueError) as fault:
             if isinstance(fault, ModelFault):
                 raise
@@ -185,6 +233,8 @@ class _Open:
 
     model: Model
     version: datetime
+    key: str = field(default="", repr=False)
+    reference: str = ""
     users: int = 0
     retired: bool = False
 

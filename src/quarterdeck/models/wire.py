@@ -18,6 +18,7 @@ from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json, JsonObject, encode_text
 from quarterdeck.core.text import storable, storable_json
 from quarterdeck.models.records import ToolOffer
+from quarterdeck.models.spotlight import spotlight, untrusted_in
 from quarterdeck.runs import messages as ours
 
 _KEPT_MESSAGES = 20_000
@@ -45,15 +46,18 @@ class Conversations:
         self._runs: OrderedDict[RunId, _Converted] = OrderedDict()
         self._kept = 0
 
-    def convert(self, run: RunId, messages: Sequence[ours.Message]) -> list[theirs.ModelMessage]:
-        """The whole conversation in their form. Costs as much as has been added since the last call for this run."""
+    def convert(self, run: RunId, messages: Sequence[ours.Message], mark: str = "") -> list[theirs.ModelMessage]:
+        """The whole conversation in their form. Costs as much as has been added since the last call for this run.
+
+        Untrusted results stand between the run's `mark`s, where it has some.
+        """
         known = self._runs.pop(run, None)
         if known is None or not _begins_with(messages, known.source):
             self._kept -= len(known.source) if known else 0
             known = _Converted()
         added = messages[len(known.source) :]
         for message in added:
-            self._append(known, message)
+            self._append(known, message, mark)
         self._runs[run] = known
         self._kept += len(added)
         while self._kept > _KEPT_MESSAGES and len(self._runs) > 1:
@@ -61,14 +65,14 @@ class Conversations:
             self._kept -= len(oldest.source)
         return list(known.messages)
 
-    def _append(self, known: _Converted, message: ours.Message) -> None:
+    def _append(self, known: _Converted, message: ours.Message, mark: str) -> None:
         known.source.append(message)
         if isinstance(message, ours.ModelMessage):
             parts = [spoken for part in message.content if (spoken := _spoken(part)) is not None]
             response = theirs.ModelResponse(parts, provider_name=self._provider, canonical_system=self._canonical)
             known.messages.append(response)
             return
-        parts = list(_shown(message))
+        parts = list(_shown(message, mark))
         last = known.messages[-1] if known.messages else None
         if isinstance(last, theirs.ModelRequest):
             # Results of parallel calls belong into one request; a new one, because the old one may be in flight.
@@ -104,11 +108,13 @@ def _begins_with(messages: Sequence[ours.Message], known: Sequence[ours.Message]
     return len(known) <= len(messages) and all(a is b for a, b in zip(known, messages, strict=False))
 
 
-def _shown(message: ours.UserMessage | ours.ToolMessage) -> Iterator[RequestPart]:
+def _shown(message: ours.UserMessage | ours.ToolMessage, mark: str) -> Iterator[RequestPart]:
     text = "\n".join(part.text if isinstance(part, ours.Text) else part.begins for part in message.content)
     if isinstance(message, ours.UserMessage):
         yield theirs.UserPromptPart(text)
     else:
+        label = untrusted_in(message) if mark else None
+        text = text if label is None else spotlight(text, label, mark)
         outcome = "failed" if message.is_error else "success"
         yield theirs.ToolReturnPart(message.tool, text, message.call, outcome=outcome)
 

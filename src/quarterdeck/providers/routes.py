@@ -90,7 +90,7 @@ async def add_provider(body: NewProvider, request: Request, actor: ActorDep, pro
     async with providers.database.system.transaction() as tx:
 
         async def act() -> Answer:
-            return _shown(await providers.add(tx, wanted), status=201)
+            return _shown(await providers.add(tx, wanted, actor.subject), status=201)
 
         return await idempotent(request, actor, tx, act)
 
@@ -108,21 +108,23 @@ async def read_provider(name: str, providers: ProvidersDep) -> Answer:
 
 
 @router.patch("/{name}", response_model=ProviderView, summary="Change a provider connection")
-async def change_provider(name: str, body: ProviderChange, request: Request, providers: ProvidersDep) -> Answer:
+async def change_provider(
+    name: str, body: ProviderChange, request: Request, actor: ActorDep, providers: ProvidersDep
+) -> Answer:
     """Change address, key, options or who may use it. Workers follow within seconds."""
     changes = body.model_dump(exclude_unset=True, mode="json")
     if body.key is not None:
         changes["key"] = body.key.get_secret_value()
     changed = await providers.change(
-        name, changes, lambda present: check_if_match(request, etag_of(version_of(present)))
+        name, changes, lambda present: check_if_match(request, etag_of(version_of(present))), actor.subject
     )
     return _shown(changed)
 
 
 @router.delete("/{name}", status_code=204, summary="Remove a provider connection")
-async def remove_provider(name: str, providers: ProvidersDep) -> Nothing:
+async def remove_provider(name: str, actor: ActorDep, providers: ProvidersDep) -> Nothing:
     """Remove a connection. Runs whose release names it fail their next question to a model."""
-    await providers.remove(name)
+    await providers.remove(name, actor.subject)
     return Nothing()
 
 

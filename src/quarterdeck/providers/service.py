@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from quarterdeck.audit.store import note
 from quarterdeck.core import log as logs
 from quarterdeck.core.json import Json
 from quarterdeck.core.seal import SealBroken, seal, unseal
@@ -21,6 +22,7 @@ from quarterdeck.providers.records import (
     ProviderExists,
     Wanted,
 )
+from quarterdeck.spec import references
 
 _log = logs.get(__name__)
 
@@ -47,17 +49,22 @@ class Providers:
         async with self.database.app.transaction() as tx:
             return _found(await store.find(tx, name), name)
 
-    async def add(self, tx: Tx, wanted: Wanted) -> Connection:
+    async def add(self, tx: Tx, wanted: Wanted, by: str = "system") -> Connection:
         """Make a connection, in qd_system's transaction. Raises BadConnection or ProviderExists."""
         wanted = rules.settle(wanted)
         added = await store.add(tx, self._connection(wanted, None))
         if added is None:
             raise ProviderExists(name=wanted.name)
+        await note(tx, None, "provider.added", by, f"provider:{added.name}", base_url=added.base_url)
         _log.info("provider.added", provider=added.name, kind=added.kind, base_url=added.base_url)
         return added
 
     async def change(
-        self, name: str, changes: Mapping[str, Json], check: Callable[[Connection], None] | None = None
+        self,
+        name: str,
+        changes: Mapping[str, Json],
+        check: Callable[[Connection], None] | None = None,
+        by: str = "system",
     ) -> Connection:
         """Change what `changes` names (base_url, key, options, tenants, agents), the kind excepted.
 
@@ -70,15 +77,17 @@ class Providers:
                 check(present)
             wanted = rules.settle(rules.merge(present, changes))
             changed = await store.write(tx, self._connection(wanted, present))
+            await note(tx, None, "provider.changed", by, f"provider:{name}", changed=sorted(changes))
         changed = _found(changed, name)
         _log.info("provider.changed", provider=name, base_url=changed.base_url, changed=sorted(changes))
         return changed
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str, by: str = "system") -> None:
         """Remove a connection. Raises NoSuchProvider."""
         async with self.database.system.transaction() as tx:
             if not await store.delete(tx, name):
                 raise NoSuchProvider(name=name)
+            await note(tx, None, "provider.removed", by, f"provider:{name}")
         _log.info("provider.removed", provider=name)
 
     async def ensure(self, wanted: Wanted) -> Connection:
@@ -138,6 +147,8 @@ class Providers:
         if wanted.key:
             if wanted.key != wanted.key.strip() or not wanted.key.isascii() or not wanted.key.isprintable():
                 raise BadConnection("a key is one line of printable ASCII without blanks around it")
+            if references.SCHEME in wanted.key and not references.is_reference(wanted.key):
+                raise BadConnection("a key is a secret's reference as a whole, secret://NAME, or none")
             return seal(self.sealing_key, wanted.key.encode(), rules.place(wanted.name, wanted.base_url))
         if wanted.key == "" or present is None or present.sealed_key is None:
             return None

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
 from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.policies.records import PolicyText
+from quarterdeck.spec.references import names_in
 
 BEHAVIOUR_VERSION = 2
 """Raised only when assembled prompts, checks or the fold change; part of every release's digest."""
@@ -137,6 +138,13 @@ class Release:
     registered_at: datetime
     policies: tuple[PolicyText, ...] = ()
     escalate_to: str | None = None
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret that its tools can be given, by name."""
+        headers = (text for server in self.servers for text in (server.headers or {}).values())
+        named = [name for text in headers for name in names_in(text)]
+        return tuple(dict.fromkeys([*named, *(name for tool in self.tools for name in tool.secrets)]))
 
     def tool(self, name: str) -> ToolGrant | None:
         """The grant of that name, or None: default deny starts here."""

@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from quarterdeck.audit.store import note
 from quarterdeck.core.errors import Forbidden
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.text import is_storable
@@ -133,6 +134,7 @@ async def rotate_key(request: Request, desk: OwnerDep) -> Response:
     """
 
     async def act() -> Answer:
+        await note(tx, desk.tenant, "secret.key_rotated", desk.actor.subject)
         return Answer({"values": await desk.vault.rotate_key(tx, desk.tenant), "keys": 0})
 
     if desk.tenant == DEPLOYMENT:

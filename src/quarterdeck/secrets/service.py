@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
 
+from quarterdeck.audit.store import note
 from quarterdeck.core import log as logs
 from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.core.json import Json
@@ -65,6 +66,10 @@ class Vault:
         """The values of secrets, at most `LIVES` seconds old. Raises SecretMissing, which names the secret."""
         return {name: values[0] for name, values in (await self.known(tenant, names)).items()}
 
+    async def of_deployment(self, name: str) -> str:
+        """The value of a secret of the deployment itself. Raises SecretMissing."""
+        return (await self.resolve(DEPLOYMENT, [name]))[name]
+
     async def known(
         self, tenant: TenantId, names: Iterable[str], *, strict: bool = True
     ) -> Mapping[str, Sequence[str]]:
@@ -99,6 +104,7 @@ class Vault:
             sealed = _sealed(tenant, wanted.name, version, key.id, plain, wanted.value)
             await store.add_version(tx, tenant, sealed, by, KEPT)
             self._held.pop((tenant, wanted.name), None)
+        await note(tx, tenant, "secret.set", by, f"secret:{wanted.name}", version=version)
         _log.info("secret.set", secret=wanted.name, tenant=str(tenant), version=version, by=by)
         kept = await store.find(tx, tenant, wanted.name)
         assert kept is not None
@@ -109,6 +115,7 @@ class Vault:
         if not await store.remove(tx, tenant, name):
             raise NoSuchSecret(name=name)
         self._held.pop((tenant, name), None)
+        await note(tx, tenant, "secret.removed", by, f"secret:{name}")
         _log.info("secret.removed", secret=name, tenant=str(tenant), by=by)
 
     async def rotate_key(self, tx: Tx, tenant: TenantId) -> int:

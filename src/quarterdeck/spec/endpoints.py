@@ -1,17 +1,21 @@
 """Where tool servers are: addresses, headers, commands and environments that may stand in a release.
 
-A release is kept for ever and read by everybody in its tenant, so nothing that looks like a credential may enter it.
+A release is kept for ever and read by everybody in its tenant, so nothing that looks like a credential may enter it:
+headers name a secret of the vault instead, as `secret://NAME`.
 """
 
 import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from quarterdeck.spec import references
+
 _HEADER = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
 _CREDENTIAL_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token", "x-access-token"}
 )
+_SCHEME_WORD = 16
 _OURS = frozenset(
     {"host", "content-length", "content-type", "accept", "connection", "transfer-encoding", "te", "upgrade"}
     | {"mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"}
@@ -23,6 +27,10 @@ _SECRETS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer\s+[A-Za-z0-9._~+/=-]{16,}"
 )
 _KEPT_FOR_EVER = "a release is kept for ever and can be read by everybody in its tenant"
+_NOT_HERE = (
+    "a secret can't be given here: others' commands could read each other's environment and arguments. Give it to a "
+    "Python tool of your own (`secrets` of the tool) or to a remote server (in `headers`)"
+)
 
 
 def looks_secret(text: str) -> bool:
@@ -41,6 +49,8 @@ def url_fault(url: str) -> str | None:
         return "it can't be read as a URL"
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         return "it has to begin with https:// (or http://) and name a host"
+    if references.SCHEME in url:
+        return "a secret can't stand in an address, which is logged in many places; send it in one of the `headers`"
     if parts.username is not None or looks_secret(url):
         return f"it holds a credential, but {_KEPT_FOR_EVER}"
     return "it has a fragment (#...), which servers never see" if parts.fragment else None
@@ -54,9 +64,13 @@ def header_fault(name: str, value: str) -> str | None:
         return "its value has control characters or others than ASCII"
     if name.lower() in _OURS:
         return "it is set by the protocol itself"
-    if name.lower() in _CREDENTIAL_HEADERS or looks_secret(value):
+    if (fault := references.fault_in(value)) is not None:
+        return fault
+    literally = references.without_references(value)
+    # Beside a reference stands a word such as `Bearer`; what is longer is a part of the credential itself.
+    if name.lower() in _CREDENTIAL_HEADERS and (literally == value or len(literally.strip()) > _SCHEME_WORD):
         return f"it holds a credential, but {_KEPT_FOR_EVER}"
-    return None
+    return f"it holds a credential, but {_KEPT_FOR_EVER}" if looks_secret(literally) else None
 
 
 def command_fault(command: Sequence[str]) -> str | None:
@@ -65,7 +79,10 @@ def command_fault(command: Sequence[str]) -> str | None:
         return "it is empty"
     if any("\x00" in word for word in command):
         return "it contains a NUL character"
-    return f"it holds a credential, but {_KEPT_FOR_EVER}" if looks_secret("\n".join(command)) else None
+    whole = "\n".join(command)
+    if references.SCHEME in whole:
+        return _NOT_HERE
+    return f"it holds a credential, but {_KEPT_FOR_EVER}" if looks_secret(whole) else None
 
 
 def environment_faults(environment: Mapping[str, str]) -> Mapping[str, str]:
@@ -74,6 +91,8 @@ def environment_faults(environment: Mapping[str, str]) -> Mapping[str, str]:
     for name, value in environment.items():
         if not _VARIABLE.fullmatch(name) or "\x00" in value:
             faults[name] = "it is no name and value of an environment variable"
+        elif references.SCHEME in value:
+            faults[name] = _NOT_HERE
         elif _CREDENTIAL_VARIABLE.search(name) or looks_secret(value):
             faults[name] = f"it looks like a credential, but {_KEPT_FOR_EVER}"
     return faults

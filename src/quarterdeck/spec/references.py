@@ -17,6 +17,11 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
+def is_reference(text: str) -> bool:
+    """Whether a text is one reference and nothing else."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
 def names_in(text: str) -> tuple[str, ...]:
     """The secrets that a text refers to, in order, each once."""
     return tuple(dict.fromkeys(_REFERENCE.findall(text))) if SCHEME in text else ()

@@ -10,6 +10,8 @@ from quarterdeck.spec.findings import Finding
 
 _KINDS = ("python", "stdio", "mcp")
 
+_NO_CREDENTIAL = "remove it, or name a secret of the vault: `secret://NAME`"
+
 
 def name_of(server: ServerSection) -> str | None:
     """What a source of tools is called: as it says, or for Python like its file."""
@@ -62,4 +64,5 @@ def _address_findings(document: Document, at: int, mcp: AddressSection) -> Itera
         fault = endpoints.header_fault(name, value)
         if fault is not None:
             place = document.key(("tools", at, "mcp", "headers", name))
-            yield Finding(place, f"the header `{shorten(name, 60)}` can't be sent: {fault}", "remove it")
+            fix = _NO_CREDENTIAL if "credential" in fault else "remove it"
+            yield Finding(place, f"the header `{shorten(name, 60)}` can't be sent: {fault}", fix)

@@ -9,6 +9,7 @@ from quarterdeck.core.json import Json, decode
 from quarterdeck.core.text import storable
 from quarterdeck.mcp import wire
 from quarterdeck.runs.messages import Content, Stored, Text
+from quarterdeck.secrets.redaction import Cleaning
 from quarterdeck.tools.records import Answered, Failed, Keep, ToolOutcome, ToolRequest
 from quarterdeck.tools.schemas import Schema
 
@@ -37,10 +38,14 @@ async def outcome_of(
     if result.result_type not in {None, "complete"}:
         told = "The tool asks for more input before it can go on; this runtime can't give it."
         return Answered((Text(told),), None, is_error=True, ms=ms, size=0, truncated=False)
-    parts = _parts(result)
+    parts = [_cleaned(part, request.cleaning) for part in _parts(result)]
     structured, note = _structured(result, schema)
+    structured = request.cleaning.json(structured)
+    note = request.cleaning.text(note)
     if not parts and structured is not None:
-        parts.append(result.structured.decode("utf-8", "replace"))
+        parts.append(request.cleaning.text(result.structured.decode("utf-8", "replace")))
+    if _said_size(result):
+        parts = [request.cleaning.cut(part) if isinstance(part, str) else part for part in parts]
     words = sum(len(part.encode()) for part in parts if isinstance(part, str))
     blobs = sum(len(part.content) for part in parts if isinstance(part, Attachment))
     whole = max(words, _said_size(result))
@@ -52,6 +57,21 @@ async def outcome_of(
         shown.append(note)
     content = tuple([await _content(part, request, keep) for part in shown]) or (Text(NOTHING),)
     return Answered(content, structured, bool(result.is_error), ms, whole + blobs, truncated=whole > limit)
+
+
+def _cleaned(part: str | Attachment, cleaning: Cleaning) -> str | Attachment:
+    """A part without secrets: before anything is cut, kept, or read by anybody. Bytes that hold one are left out."""
+    if isinstance(part, str):
+        return cleaning.text(part)
+    begins = cleaning.text(part.begins)
+    if part.media_type.startswith("text/"):
+        text = part.content.decode("utf-8", "replace")
+        cleaned = cleaning.text(text)
+        return Attachment(part.content if cleaned == text else cleaned.encode(), part.media_type, begins)
+    if cleaning.redactor.holds(part.content):
+        cleaning.found["(in bytes)"] += 1
+        return f"{begins} [left out: a secret stands in it]"
+    return Attachment(part.content, part.media_type, begins)
 
 
 def _parts(result: wire.CallResult) -> list[str | Attachment]:

@@ -13,11 +13,14 @@ from quarterdeck.core.text import storable, storable_json
 from quarterdeck.mcp import wire
 from quarterdeck.net.client import Outbound
 from quarterdeck.releases.records import Extract, ToolSchema, ToolServer
+from quarterdeck.secrets.backends import Environment
+from quarterdeck.spec.references import names_in
 from quarterdeck.tools import environments, folders
 from quarterdeck.tools.errors import ToolsUnprepared
 from quarterdeck.tools.launch import launch_of, uid_for
 from quarterdeck.tools.local import LocalServer
 from quarterdeck.tools.remote import RemoteServer
+from quarterdeck.tools.sandbox import Wanted
 
 LOCK = "requirements.lock"
 
@@ -58,7 +61,12 @@ async def _of_local(
             raise ToolsUnprepared(f"There is no `{LOCK}` among the files.")
         await environments.build(root, server.lock_digest, files[LOCK])
     launch = launch_of(
-        server, folder, root, memory=settings.tool_host_memory, uid=uid_for(settings.tool_host_uid, server.name)
+        server,
+        folder,
+        root,
+        memory=settings.tool_host_memory,
+        uid=uid_for(settings.tool_host_uid, server.name),
+        wanted=Wanted.of(settings),
     )
     running = LocalServer(launch, None, _nobody)
     await running.start()
@@ -69,7 +77,7 @@ async def _of_local(
 
 
 async def _of_remote(server: ToolServer, outbound: Outbound, *, ours: bool) -> tuple[ToolSchema, ...]:
-    running = RemoteServer(server.name, outbound, server.url, server.headers)
+    running = RemoteServer(server.name, outbound, server.url, server.headers, await _own_secrets(server))
     try:
         await running.start()
         return tuple(schema_of(listed) for listed in running.listed.values())
@@ -77,6 +85,22 @@ async def _of_remote(server: ToolServer, outbound: Outbound, *, ours: bool) -> t
         await running.close()
         if ours:
             await outbound.close()
+
+
+async def _own_secrets(server: ToolServer) -> Mapping[str, str]:
+    """The secrets that a server's headers refer to, from the author's own environment: the vault gives none away.
+
+    Raises ToolsUnprepared, which names the variable to set.
+    """
+    found: dict[str, str] = {}
+    for name in {name for text in (server.headers or {}).values() for name in names_in(text)}:
+        bare = name.rpartition("/")[2]
+        value = await Environment().read(bare)
+        if value is None:
+            told = f"`{server.name}` lists its tools only to whoever has the secret `{name}`: set "
+            raise ToolsUnprepared(f"{told}QUARTERDECK_SECRET_{bare} to one while the agent is built.")
+        found[name] = value
+    return found
 
 
 def schema_of(listed: wire.Listed) -> ToolSchema:

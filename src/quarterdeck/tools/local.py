@@ -11,6 +11,7 @@ from quarterdeck.mcp import wire
 from quarterdeck.mcp.records import Exchange, McpFault, NotSent, Progress
 from quarterdeck.mcp.session import Session, open_session
 from quarterdeck.mcp.stdio import StdioPeer
+from quarterdeck.secrets.redaction import Redactor
 from quarterdeck.tools.errors import ServerUnavailable
 from quarterdeck.tools.host.processes import resident
 from quarterdeck.tools.launch import HostProcess, Launch
@@ -90,6 +91,10 @@ class LocalServer:
         exchange.answer.add_done_callback(self._answered)
         return exchange
 
+    def know(self, redactor: Redactor) -> None:
+        """Take these secrets out of what it says on standard error from now on; those of other calls stay known."""
+        self.process.know(redactor)
+
     def stuck(self) -> None:
         """A call could not be cancelled: take no new ones, let the others finish within reason, then end."""
         self.retire("cancelled")
@@ -121,7 +126,7 @@ class LocalServer:
 
     def memory(self) -> int:
         """Bytes that the process itself holds just now."""
-        return resident(self.process.pid)
+        return resident(self.process.main)
 
     def idle_since(self) -> float:
         """The loop's time since when nothing is in flight; infinity while something is."""

@@ -152,7 +152,7 @@ class Pool:
         tree = children() if with_children else {}
         for key, server in self.servers():
             if isinstance(server, LocalServer):
-                pid = server.process.pid
+                pid = server.process.main
                 held = sum(resident(one) for one in {pid, *below(pid, tree)})
                 if held > 2 * self.memory:
                     server.retire("memory", now=True)

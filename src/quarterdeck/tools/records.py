@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias
 
 from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.releases.records import Release, ToolGrant
 from quarterdeck.runs.messages import Content
+from quarterdeck.secrets.redaction import Cleaning
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class ToolRequest:
 
     `key` is the stable idempotency key. `not_after` is Unix milliseconds; `boot_deadline` is the same instant on this
     machine's boot-time clock (`core.clock.Clock.boot`), read when the intent was made: checked again just before
-    sending, because a frozen worker must not send late.
+    sending, because a frozen worker must not send late. `secrets` are the values that this call is given, by name, and
+    nothing else is; `cleaning` takes them, and all others that the run may come upon, out of what comes back.
     """
 
     tenant: TenantId
@@ -32,6 +34,8 @@ class ToolRequest:
     boot_deadline: float
     attempt: int = 1
     traceparent: str | None = None
+    secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
+    cleaning: Cleaning = field(default_factory=Cleaning, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Failed:
     """The call did not begin, or is known to have had no effect: safe to say that it failed.
 
     `code`: not_sent, too_late, host_failed, timeout, crashed, too_large, bad_answer, cancelled, refused, unreachable,
-    rate_limited, schema_changed.
+    rate_limited, schema_changed, secret_missing.
     `retryable`: another try may help; `retry_after` in seconds where the tool said so.
     """
 

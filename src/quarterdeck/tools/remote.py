@@ -11,11 +11,15 @@ from quarterdeck.mcp.http import HttpPeer
 from quarterdeck.mcp.records import Cut, Exchange, McpFault, NotSent, Progress, Unreachable
 from quarterdeck.mcp.session import Session, open_session
 from quarterdeck.net.client import Outbound
+from quarterdeck.secrets.rules import fits_header
+from quarterdeck.spec.references import fill, names_in
 from quarterdeck.tools.errors import ServerUnavailable
 
 CONNECT_WITHIN = 20.0
 LISTING_LIVES = 300.0
 """Seconds after which a remote server is asked again what it offers: it may change without our knowing."""
+
+_NONE: Mapping[str, str] = {}
 
 
 class RemoteServer:
@@ -23,15 +27,24 @@ class RemoteServer:
 
     own = False
 
-    def __init__(self, name: str, outbound: Outbound, url: str, headers: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        name: str,
+        outbound: Outbound,
+        url: str,
+        headers: Mapping[str, str] | None,
+        secrets: Mapping[str, str] = _NONE,
+    ) -> None:
+        """`headers` may refer to `secrets`. Raises ServerUnavailable where one of those can't be sent."""
         self.name = name
         self.state = "starting"
         self.calls = self.in_flight = 0
         self.listed: Mapping[str, wire.Listed] = {}
-        self._outbound, self._url, self._headers = outbound, url, headers
+        self._headers = headers or _NONE
+        self._secrets = secrets
         self._loop = asyncio.get_running_loop()
         self.last_used = self._listed_at = self._loop.time()
-        self._peer = HttpPeer(outbound, url, headers)
+        self._peer = HttpPeer(outbound, url, self._filled(secrets))
         self._session: Session | None = None
         self._mirrored: dict[str, dict[tuple[str, ...], str]] = {}
 
@@ -51,6 +64,15 @@ class RemoteServer:
             raise ServerUnavailable(told, again=again, retry_after=later) from fault
         self._listed_at = self._loop.time()
         self.state = "ready"
+
+    def use(self, secrets: Mapping[str, str]) -> None:
+        """Take these values for the secrets that its headers refer to: they may have changed since the last call.
+
+        Raises ServerUnavailable where one can't be sent in a header.
+        """
+        if secrets != self._secrets:
+            self._peer.send_along(self._filled(secrets))
+            self._secrets = secrets
 
     async def refresh(self) -> None:
         """Ask anew what it offers, where that was last asked long ago. What it does not answer changes nothing."""
@@ -90,6 +112,20 @@ class RemoteServer:
         """Close its streams and its session."""
         self.state = "ended"
         await self._peer.close()
+
+    def _filled(self, secrets: Mapping[str, str]) -> dict[str, str]:
+        """The headers with their secrets: sent to this server's own origin and to nobody else, redirected or not."""
+        filled: dict[str, str] = {}
+        for name, text in self._headers.items():
+            absent = [one for one in names_in(text) if one not in secrets]
+            if absent:
+                raise ServerUnavailable(f"The header `{name}` of `{self.name}` needs the secret `{absent[0]}`.")
+            filled[name] = fill(text, secrets)
+            if not fits_header(filled[name]):
+                which = ", ".join(f"`{one}`" for one in names_in(text))
+                told = f"The secret {which} can't be sent in the header `{name}`: it is no line of printable ASCII."
+                raise ServerUnavailable(told)
+        return filled
 
     def _answered(self, answer: asyncio.Future[bytes]) -> None:
         self.in_flight -= 1

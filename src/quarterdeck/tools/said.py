@@ -18,11 +18,16 @@ _PAUSE = 0.05
 
 
 class Said:
-    """Reads one descriptor, which it owns. `take` gets each line first; what it does not keep is logged."""
+    """Reads one descriptor, which it owns. `clean` takes secrets out of each line; `take` gets it then, and what it
+    does not keep is logged.
+    """
 
-    def __init__(self, source: int, take: Callable[[str], bool], *, server: str, pid: int) -> None:
+    def __init__(
+        self, source: int, take: Callable[[str], bool], clean: Callable[[str], str], *, server: str, pid: int
+    ) -> None:
         self._source = source
         self._take = take
+        self._clean = clean
         self._server, self._pid = server, pid
         self._loop = asyncio.get_running_loop()
         self._allowance = float(_BURST)
@@ -63,7 +68,7 @@ class Said:
             self._loop.add_reader(self._source, self._readable)
 
     def _line(self, raw: bytes) -> None:
-        line = shorten(storable(raw.decode("utf-8", "replace")), _LONGEST)
+        line = shorten(self._clean(storable(raw.decode("utf-8", "replace"))), _LONGEST)
         if not line.strip() or self._take(line):
             return
         now = self._loop.time()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +33,7 @@ from quarterdeck.tools.records import (
 )
 from quarterdeck.tools.remote import RemoteServer
 from quarterdeck.tools.rules import judge_breakage, judge_fault, judge_silence, schema_problem
+from quarterdeck.tools.sandbox import Wanted
 from quarterdeck.tools.schemas import Schema
 from quarterdeck.tools.waiting import Waiting
 from quarterdeck.tools.warden import Warden
@@ -61,6 +62,7 @@ class Tools:
         self._root: Path = settings.data_dir.absolute()
         self._pool = Pool(settings.tool_host_idle, settings.tool_host_memory)
         self._warden = Warden()
+        self._wanted = Wanted.of(settings)
         self._places: dict[tuple[Key, str], asyncio.Semaphore] = {}
         self._promises: dict[tuple[str, str], Schema] = {}
         self._preparing: dict[str, asyncio.Lock] = {}
@@ -121,7 +123,10 @@ class Tools:
                 raise _CancelledBefore
             server = self._pool.ready(key) or await self._server(key, request, cancel)
             if isinstance(server, RemoteServer):
+                server.use(request.secrets)
                 await server.refresh()
+            else:
+                server.know(request.cleaning.redactor)
             if place is not None:
                 await self._before(place.acquire(), request, cancel)
         except (ServerUnavailable, ToolsUnprepared) as fault:
@@ -198,7 +203,8 @@ class Tools:
 
     async def _server(self, key: Key, request: ToolRequest, cancel: asyncio.Event | None) -> Server:
         """A server that has to be started."""
-        start = partial(self._start, request.release, request.release.server(request.grant.server), key)
+        spec = request.release.server(request.grant.server)
+        start = partial(self._start, request.release, spec, key, request.secrets)
         return await self._before(self._pool.get(key, start), request, cancel)
 
     async def _before(self, work: Coroutine[Any, Any, T], request: ToolRequest, cancel: asyncio.Event | None) -> T:
@@ -219,10 +225,15 @@ class Tools:
         return doing.result()
 
     async def _start(
-        self, release: Release, spec: ToolServer, key: Key, on_end: Callable[[LocalServer], None]
+        self,
+        release: Release,
+        spec: ToolServer,
+        key: Key,
+        secrets: Mapping[str, str],
+        on_end: Callable[[LocalServer], None],
     ) -> Server:
         if spec.kind == "http":
-            server: Server = RemoteServer(spec.name, self._outbound, spec.url, spec.headers)
+            server: Server = RemoteServer(spec.name, self._outbound, spec.url, spec.headers, secrets)
         else:
             await self.prepare(release)
             server = LocalServer(self._launch(release, spec, key), self._warden, on_end)
@@ -236,6 +247,7 @@ class Tools:
             self._root,
             memory=self._settings.tool_host_memory,
             uid=uid_for(self._settings.tool_host_uid, "/".join(key)),
+            wanted=self._wanted,
         )
 
     def _promise(self, release: Release, grant: ToolGrant) -> Schema | None:
@@ -272,7 +284,9 @@ async def _after_grace(server: Server, exchange: Exchange) -> None:
 
 
 def _meta(request: ToolRequest, *, own: bool) -> dict[str, Json]:
-    """Who the call is for; never a secret. Only our own host looks at clocks of this machine."""
+    """Who the call is for. Only our own host looks at clocks of this machine, and only it is given secrets, which it
+    hands to this one call.
+    """
     meta: dict[str, Json] = {
         "quarterdeck/run": str(request.run),
         "quarterdeck/tenant": str(request.tenant),
@@ -285,6 +299,8 @@ def _meta(request: ToolRequest, *, own: bool) -> dict[str, Json]:
     if own:
         meta["quarterdeck/boot_deadline"] = request.boot_deadline
         meta["quarterdeck/max_output"] = request.grant.max_output
+        if request.secrets:
+            meta["quarterdeck/secrets"] = request.secrets
     if request.traceparent:
         meta["traceparent"] = request.traceparent
     return meta
@@ -295,7 +311,7 @@ def _report(key: Key, server: LocalServer) -> HostReport:
         tenant=key[0],
         release=key[1],
         server=server.name,
-        pid=server.process.pid,
+        pid=server.process.main,
         started_at=server.process.started_at,
         state=server.state,
         calls=server.calls,

@@ -20,12 +20,14 @@ from quarterdeck.db.records import Urls
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import WATCH, Wakes
 from quarterdeck.gates.model import ModelGate
+from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.gates.sending import Sending
 from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
 from quarterdeck.net.client import Outbound
 from quarterdeck.providers.service import Providers
 from quarterdeck.releases.service import Releases
+from quarterdeck.secrets.service import Vault
 from quarterdeck.tools.host.confine import stay_undumpable
 from quarterdeck.tools.service import Tools
 from quarterdeck.traces.collector import Collector
@@ -65,7 +67,10 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
         clock = SystemClock()
         record = Path(settings.record) if settings.record else None
         books = await open_books(database, wakes, clock, stack)
-        models = Models(Providers.of(database, settings), stock.recordings, record=record)
+        vault = Vault.of(database, settings)
+        connections = Providers.of(database, settings)
+        models = Models(connections, stock.recordings, record=record, resolve=vault.of_deployment)
+        secrecy = Secrecy(vault, models.keys_of)
         await models.start()
         stack.push_async_callback(models.close)
         tools = Tools(settings, clock, files=stock.files, keep=stock.keep, outbound=outbound)
@@ -76,8 +81,8 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
             db=database,
             wakes=wakes,
             clock=clock,
-            models=ModelGate(models, books.switches),
-            tools=books.tool_gate(Sending(tools, stock.keep, clock), stock.calls_of_user),
+            models=ModelGate(models, books.switches, secrecy, settings.derive("spotlight")),
+            tools=books.tool_gate(Sending(tools, stock.keep, clock, secrecy), stock.calls_of_user),
             switches=books.switches,
             read_blobs=stock.texts,
             watched=watched.__contains__,

@@ -151,7 +151,27 @@ ADDED = {
             (
                 "agent.yaml:6:63: the header `Authorization` can't be sent: it holds a credential, but a release is "
                 "kept for "
-                "ever and can be read by everybody in its tenant; remove it"
+                "ever and can be read by everybody in its tenant; remove it, or name a secret of the vault: "
+                "`secret://NAME`"
+            )
+        ],
+    ),
+    "a secret in a command's environment": (
+        "tools: [{name: a, stdio: {command: [python, a.py], environment: {TOKEN_OF: 'secret://X'}}}]",
+        [
+            (
+                "agent.yaml:6:66: `TOKEN_OF` can't be set: a secret can't be given here: others' commands could read "
+                "each other's environment and arguments. Give it to a Python tool of your own (`secrets` of the tool) "
+                "or to a remote server (in `headers`); remove it"
+            )
+        ],
+    ),
+    "a secret in an address": (
+        "tools: [{name: a, mcp: {url: 'https://example.com/?key=secret://X'}}]",
+        [
+            (
+                "agent.yaml:6:30: the address can't be used: a secret can't stand in an address, which is logged in "
+                "many places; send it in one of the `headers`; correct it"
             )
         ],
     ),

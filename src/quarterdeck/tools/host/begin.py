@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import os
+import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,13 +12,25 @@ from types import ModuleType
 from typing import TypedDict
 
 from quarterdeck.tools.host.confine import confine, stay_undumpable
+from quarterdeck.tools.host.processes import MARK
+
+SET_ASIDE = "QUARTERDECK_SET_"
+"""Before the names of variables that are the release's: the dynamic linker and Python obey some as soon as they start,
+and this process starts with the rights of its worker.
+"""
 
 
 class Plan(TypedDict):
-    """What the worker tells the child, as JSON on its command line: nothing secret."""
+    """What the worker tells the child, as JSON on its command line: nothing secret.
+
+    `sandbox` names the walls that it stands in, by measure; empty = none. `interpreter` serves in the end, where that is
+    not the Python that this is.
+    """
 
     parent: int
     uid: int
+    sandbox: dict[str, str]
+    interpreter: str
     scratch: str
     needs: list[str]
     limits: dict[str, int]
@@ -31,13 +44,25 @@ class Unloadable(Exception):
     """The release's code or command can't be started; says why."""
 
 
+class Unconfined(Exception):
+    """A wall that this process was to stand in is not there."""
+
+
 def main() -> None:
     """Confine this process, say what is in force, and go on as what the plan says."""
     plan: Plan = json.loads(sys.argv[1])  # noqa: TID251  # only the standard library is there in front of a command
     try:
-        in_force = confine(
-            parent=plan["parent"], uid=plan["uid"], scratch=plan["scratch"], needs=plan["needs"], limits=plan["limits"]
-        )
+        in_force = [
+            *_walls(plan["sandbox"]),
+            *confine(
+                parent=plan["parent"],
+                uid=plan["uid"],
+                scratch=plan["scratch"],
+                needs=plan["needs"],
+                limits=plan["limits"],
+            ),
+        ]
+        _take_environment()
         if plan["command"]:
             _say({"quarterdeck": "confined", "in_force": in_force})
             # Only here: what was mounted before has other folders under the same names.
@@ -46,10 +71,51 @@ def main() -> None:
         if stay_undumpable():
             in_force.append("undumpable")
         _say({"quarterdeck": "confined", "in_force": in_force})
+        if plan["interpreter"]:
+            _become_interpreter(plan)
         _serve(plan)
     except Exception as fault:
         _say({"quarterdeck": "failed", "why": f"{type(fault).__name__}: {fault}"})
         raise SystemExit(3) from fault
+
+
+def go_on() -> None:
+    """What the release's own interpreter does, confined already. Its packages run code as soon as it starts."""
+    try:
+        stay_undumpable()
+        _serve(json.loads(sys.argv[1]))  # noqa: TID251  # as above
+    except Exception as fault:
+        _say({"quarterdeck": "failed", "why": f"{type(fault).__name__}: {fault}"})
+        raise SystemExit(3) from fault
+
+
+def _walls(sandbox: Mapping[str, str]) -> list[str]:
+    """The walls that this process stands in, each looked at: what is not there must not be said."""
+    if not sandbox:
+        return []
+    if not os.statvfs("/").f_flag & os.ST_RDONLY:
+        raise Unconfined("the file system is not read-only")
+    if os.getppid() != 1:
+        raise Unconfined("other processes can be seen")
+    if sandbox["network"] == "none" and any(name != "lo" for _, name in socket.if_nameindex()):
+        raise Unconfined("the network is open")
+    return [f"{measure}={words}" for measure, words in sandbox.items()]
+
+
+def _take_environment() -> None:
+    """Give the release's variables their names, now that this process has no rights to lend them."""
+    os.environ.pop("PWD", None)
+    for aside in [name for name in os.environ if name.startswith(SET_ASIDE)]:
+        value, name = os.environ.pop(aside), aside.removeprefix(SET_ASIDE)
+        if name != MARK:
+            os.environ[name] = value
+
+
+def _become_interpreter(plan: Plan) -> None:
+    begin = (
+        f"import sys; sys.path.append({plan['paths'][0]!r}); from quarterdeck.tools.host.begin import go_on; go_on()"
+    )
+    os.execv(plan["interpreter"], [plan["interpreter"], "-I", "-B", "-c", begin, sys.argv[1]])  # noqa: S606  # no shell
 
 
 def _serve(plan: Plan) -> None:

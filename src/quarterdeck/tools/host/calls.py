@@ -40,6 +40,7 @@ class CallTask:
             key=meta.key,
             attempt=meta.attempt,
             scratch=scratch,
+            secrets=meta.secrets,
         )
 
     @property

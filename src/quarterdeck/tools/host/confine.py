@@ -18,13 +18,15 @@ _SET_PDEATHSIG, _SET_DUMPABLE, _CAPBSET_DROP, _SET_CHILD_SUBREAPER, _SET_NO_NEW_
 _CAPABILITIES = 64
 _CAPSET_VERSION = 0x20080522
 _LINUX = sys.platform == "linux"
+PROCESSES = 256
+"""Processes and threads of one host, where they can be counted without the worker's."""
 
 
 def confine(*, parent: int, uid: int, scratch: str, needs: Sequence[str], limits: Mapping[str, int]) -> list[str]:
     """Confine this process and whatever it becomes; answers what is in force, in words.
 
     `uid` 0 = keep the one it has. `needs` are the folders that it must be able to read under another uid. Exits when
-    `parent` is dead already.
+    `parent` is dead already; 0 = in a sandbox, which ends with the worker by itself.
     """
     in_force = [_limit(name, value) for name, value in limits.items()]
     if os.geteuid() == 0:
@@ -34,7 +36,7 @@ def confine(*, parent: int, uid: int, scratch: str, needs: Sequence[str], limits
     # Last, because a change of credentials clears it. From here on the host ends with its worker, however that ends.
     if _prctl(_SET_PDEATHSIG, signal.SIGKILL):
         in_force.append("dies_with_worker")
-    if os.getppid() != parent:
+    if parent and os.getppid() != parent:
         os._exit(0)
     if _prctl(_SET_CHILD_SUBREAPER, 1):
         in_force.append("keeps_its_children")
@@ -80,7 +82,7 @@ def _become(uid: int, scratch: str, needs: Sequence[str]) -> list[str]:
         os.chown(scratch, 0, 0)
         return _without_capabilities()
     # Only now: the limit counts all processes of the user, and would have counted the worker's.
-    return [f"uid={uid}", _limit("nproc", 256), *(["private_mounts"] if hidden else [])]
+    return [f"uid={uid}", _limit("nproc", PROCESSES), *(["private_mounts"] if hidden else [])]
 
 
 def _without_capabilities() -> list[str]:

@@ -34,6 +34,7 @@ class CallMeta(msgspec.Struct, frozen=True):
     not_after: int | None = msgspec.field(default=None, name="quarterdeck/not_after")
     boot_deadline: float | None = msgspec.field(default=None, name="quarterdeck/boot_deadline")
     max_output: int | None = msgspec.field(default=None, name="quarterdeck/max_output")
+    secrets: dict[str, str] = msgspec.field(default={}, name="quarterdeck/secrets")
 
 
 class CallParams(msgspec.Struct, frozen=True):

@@ -62,6 +62,16 @@ def children() -> dict[int, list[int]]:
     return found
 
 
+def innermost(pid: int, depth: int) -> int:
+    """The process that stands so many steps below one in which each has one child; 0 while it is not there yet."""
+    for _ in range(depth):
+        born = _born(pid)
+        if len(born) != 1:
+            return 0
+        pid = born[0]
+    return pid
+
+
 def below(pid: int, tree: Mapping[int, Sequence[int]]) -> set[int]:
     """The processes below one in a tree that was read before."""
     found: set[int] = set()
@@ -96,6 +106,15 @@ def resident(pid: int) -> int:
             return int(pages.read().split()[1]) * _PAGE
     except (OSError, IndexError):
         return 0
+
+
+def _born(pid: int) -> list[int]:
+    """A process's children; the kernel's own list where it keeps one."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as listed:
+            return [int(child) for child in listed.read().split()]
+    except OSError:
+        return children().get(pid, [])
 
 
 def _carries(name: str, wanted: bytes) -> bool:
