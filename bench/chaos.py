@@ -169,9 +169,9 @@ def run(runs: int = 500, faults: int = 100, workers: int = 3, lease: float = 3.0
         try:
             stage.provider("script", "scripted", script=SCRIPT)
             declared = {
-                "echo": {"effect": "read", "repeat": "safe"},
-                "record": {"effect": "payment", "repeat": "never"},
-                "record_keyed": {"effect": "payment", "repeat": "keyed"},
+                "echo": {"effect": "read", "repeat": "safe", "trust": "trusted"},
+                "record": {"effect": "payment", "repeat": "never", "autonomy": "free"},
+                "record_keyed": {"effect": "payment", "repeat": "keyed", "autonomy": "free"},
             }
             stage.register(
                 "chaos", [{"name": "books", "mcp": {"url": f"http://127.0.0.1:{port}/mcp"}, "tools": declared}]

@@ -24,13 +24,15 @@ from tests.fakes.provider import Asked, FakeProvider, Says, Turn
 T = TypeVar("T")
 
 SCHEMA = {"type": "object", "properties": {"what": {"type": "string"}}, "required": ["what"]}
+_FREE = {"autonomy": "free", "trust": "trusted"}
 DECLARED = {
-    "look": {"effect": "read", "repeat": "safe", "timeout": 20},
-    "pay": {"effect": "payment", "repeat": "never", "timeout": 5},
-    "pay_keyed": {"effect": "payment", "repeat": "keyed", "timeout": 20},
-    "pay_slowly": {"effect": "payment", "repeat": "never", "timeout": 30},
+    "look": {"effect": "read", "repeat": "safe", "timeout": 20, **_FREE},
+    "pay": {"effect": "payment", "repeat": "never", "timeout": 5, **_FREE},
+    "pay_keyed": {"effect": "payment", "repeat": "keyed", "timeout": 20, **_FREE},
+    "pay_slowly": {"effect": "payment", "repeat": "never", "timeout": 30, **_FREE},
+    "pay_if_approved": {"effect": "payment", "repeat": "never", "timeout": 5, "trust": "trusted"},
 }
-"""The tools of the books, as an agent declares them. All but `look` leave an entry."""
+"""The tools of the books, as an agent declares them. All but `look` leave an entry, and one asks a person first."""
 
 
 class Hold:
