@@ -15,7 +15,7 @@ from quarterdeck.policies.compile import Short, misfits
 from quarterdeck.policies.shapes import shape_of
 from quarterdeck.releases.controls import Controls, controls_of, flaws
 from quarterdeck.releases.records import ToolSchema
-from quarterdeck.spec import values
+from quarterdeck.spec import endpoints, values
 from quarterdeck.spec.agent import ServerSection, ToolSection
 from quarterdeck.spec.document import Document
 from quarterdeck.spec.findings import Finding, Place, did_you_mean, listed
@@ -97,6 +97,11 @@ def _grant(
     effect = said.effect or marks.effect
     controls = controls_of(said, marks.destinations, marks.payload)
     faults = [*_faults(place, tool, name, description), *_mark_faults(place, tool)]
+    if said.secrets and section.python is None:
+        at_secrets = document.key(("tools", at, "tools", tool.name, "secrets"))
+        faults.append(
+            Finding(at_secrets, f"`{name}` can't be given secrets: {endpoints.ONLY_OWN_CODE}", "take them away")
+        )
     if not faults:
         faults += _control_findings(document, (at, tool.name), tool, name, effect, controls, said)
     yield from faults

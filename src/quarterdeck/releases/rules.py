@@ -182,7 +182,7 @@ def _filled(server: Server) -> Iterator[str]:
 
 
 def _judge_tools(manifest: Manifest) -> Iterator[Fault]:
-    servers = {server.name for server in manifest.servers}
+    servers = {server.name: server.kind for server in manifest.servers}
     names = Counter(tool.name for tool in manifest.tools)
     sources = Counter((tool.server, tool.remote_name) for tool in manifest.tools)
     for at, tool in enumerate(manifest.tools):
@@ -190,6 +190,9 @@ def _judge_tools(manifest: Manifest) -> Iterator[Fault]:
             yield Fault(f"manifest.tools[{at}].name", "another tool has this name", "rename one in agent.yaml")
         if sources[tool.server, tool.remote_name] > 1:
             yield Fault(f"manifest.tools[{at}].remote_name", "it is granted twice", "grant it once")
+        kind = servers.get(tool.server)
+        if tool.secrets and kind not in {None, values.ServerKind.PYTHON}:
+            yield Fault(f"manifest.tools[{at}].secrets", endpoints.ONLY_OWN_CODE, "take them away")
         if tool.server not in servers:
             yield Fault(f"manifest.tools[{at}].server", "there is no such server", _BUILD_AGAIN)
 

@@ -151,15 +151,6 @@ class Vault:
                 _log.info("secret.keys_rewrapped", keys=done, master=self.masters.current)
                 return done
 
-    async def tell_due(self) -> int:
-        """Tell of secrets that are due and of which nobody was told; how many there were."""
-        async with self.database.system.transaction() as tx:
-            due = await store.take_due(tx, _TOLD_AT_ONCE)
-            for tenant, name, due_at in due:
-                _log.warning("secret.due", secret=name, tenant=str(tenant), due_at=due_at.isoformat())
-                await store.announce(tx, tenant, "secret.due", None, {"secret": name, "due_at": due_at.isoformat()})
-        return len(due)
-
     async def tell_leak(self, tenant: TenantId, run: RunId, where: str, found: Mapping[str, int]) -> None:
         """Count and tell that secrets had to be taken out of what a tool or a model said. `where` names which."""
         _log.warning("secret.leaked", secrets=dict(found), where=where, run=str(run), tenant=str(tenant))
@@ -231,3 +222,13 @@ def _sealed(tenant: TenantId, name: str, version: int, key: UUID, plain: bytes, 
 
 def _opened(tenant: TenantId, one: Sealed, plain_keys: Mapping[UUID, bytes]) -> str:
     return open_value(plain_keys[one.key], one.sealed, rules.place(tenant, one.name, one.version))
+
+
+async def tell_due(database: Database) -> int:
+    """Tell of secrets that are due and of which nobody was told; how many there were. A chore of every worker."""
+    async with database.system.transaction() as tx:
+        due = await store.take_due(tx, _TOLD_AT_ONCE)
+        for tenant, name, due_at in due:
+            _log.warning("secret.due", secret=name, tenant=str(tenant), due_at=due_at.isoformat())
+            await store.announce(tx, tenant, "secret.due", None, {"secret": name, "due_at": due_at.isoformat()})
+    return len(due)

@@ -126,7 +126,10 @@ class PolicySections(Section):
         examples=[["crm-token"]],
     )
     scan: Annotated[list[Annotated[values.Scan, Field(strict=False)]], Field(max_length=2)] | None = Field(
-        default=None, description="What its results are searched for.", examples=[["secrets", "pii"]]
+        default=None,
+        description="What is taken out of its results: credentials and personal data by their shape and check digits; "
+        "`secrets:note` and `pii:note` only note in the log what was found.",
+        examples=[["secrets", "pii"]],
     )
     approval: ApprovalSection | None = Field(
         default=None, description="How a person is asked.", examples=["{people: 2, expires: 4h}"]

@@ -27,6 +27,7 @@ _SECRETS = re.compile(
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bBearer\s+[A-Za-z0-9._~+/=-]{16,}"
 )
 _KEPT_FOR_EVER = "a release is kept for ever and can be read by everybody in its tenant"
+ONLY_OWN_CODE = "secrets are given to Python tools of your own only; a remote server gets them in its `headers`"
 _NOT_HERE = (
     "a secret can't be given here: others' commands could read each other's environment and arguments. Give it to a "
     "Python tool of your own (`secrets` of the tool) or to a remote server (in `headers`)"

@@ -24,6 +24,8 @@ class Kind(StrEnum):
     ESCALATION_OPENED = "escalation.opened"
     SWITCH_THROWN = "switch.thrown"
     SWITCH_LIFTED = "switch.lifted"
+    SECRET_DUE = "secret.due"
+    SECRET_LEAKED = "secret.leaked"
     EVERYTHING = "*"
 
 

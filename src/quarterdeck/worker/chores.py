@@ -21,6 +21,7 @@ from quarterdeck.db.wakes import DELIVER, Wakes
 from quarterdeck.engine import store as engine
 from quarterdeck.runs import admission, sweep
 from quarterdeck.runs.admission import Limits
+from quarterdeck.secrets.service import tell_due
 
 _log = logs.get(__name__)
 
@@ -145,6 +146,7 @@ class Chores:
             await engine.prune(tx)
             await sweep.tidy(tx)
             await partitions.make_partitions(tx)
+        await tell_due(self._db)
         await self._sweep_blobs()
 
     async def _sweep_blobs(self) -> None:
