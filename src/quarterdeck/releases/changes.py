@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from quarterdeck.core.json import digest
 from quarterdeck.core.text import shorten
+from quarterdeck.releases import widening
 from quarterdeck.releases.manifest import Manifest, Server, Tool, Variable, as_doubles
 from quarterdeck.spec.values import Effect
 
@@ -27,6 +28,7 @@ def changes(old: Manifest, new: Manifest) -> tuple[str, ...]:
             _variables(old.variables, new.variables),
             _tools(old, new),
             _servers(old, new),
+            widening.release_changes(old, new),
             _limits(old, new),
             _output(old, new),
             _files(old, new),
@@ -113,7 +115,9 @@ def _tools(old: Manifest, new: Manifest) -> Iterator[str]:
     for name in sorted(now.keys() - was.keys()):
         tool = now[name]
         risk = "" if tool.effect is Effect.READ else " \N{EM DASH} it can change things"
-        yield f"tool {name} added ({tool.effect}, repeat {tool.repeat}, {tool.trust} results){risk}"
+        control = widening.new_tool(tool)
+        more = f"; {control}" if control else ""
+        yield f"tool {name} added ({tool.effect}, repeat {tool.repeat}, {tool.trust} results{more}){risk}"
     for name in sorted(was.keys() - now.keys()):
         yield f"tool {name} removed ({was[name].effect})"
     for name in sorted(was.keys() & now.keys()):
@@ -122,9 +126,11 @@ def _tools(old: Manifest, new: Manifest) -> Iterator[str]:
 
 def _tool(old: Tool, new: Tool) -> Iterator[str]:
     name = f"tool {new.name}"
-    for part in ("effect", "repeat", "trust", "timeout", "max_output", "retries", "max_concurrency", "server"):
+    yield from widening.kind_changes(old, new)
+    for part in ("repeat", "timeout", "max_output", "retries", "max_concurrency", "server"):
         yield from _setting(f"{name}, {part}", getattr(old, part), getattr(new, part))
     yield from _setting(f"{name}, name at its server", old.remote_name, new.remote_name)
+    yield from widening.tool_changes(old, new)
     if old.description != new.description:
         said = [_replaced(before, after) for _, before, after in word_changes(old.description, new.description)]
         yield f"{name}, description: {shorten('; '.join(said), 400) or 'only spaces changed'}"
@@ -170,10 +176,12 @@ def _servers(old: Manifest, new: Manifest) -> Iterator[str]:
             yield f"tool server {name}: what is sent along (environment, headers) changed"
         if before.lock_digest != after.lock_digest:
             yield f"tool server {name}: locked dependencies changed"
+        yield from widening.server_changes(before, after)
 
 
 def _whereabouts(server: Server) -> str:
-    return shorten(server.url or server.module or " ".join(server.command), _LONGEST_PASSAGE)
+    agent = f"agent {server.agent}" if server.agent else ""
+    return shorten(server.url or server.module or agent or " ".join(server.command), _LONGEST_PASSAGE)
 
 
 def _limits(old: Manifest, new: Manifest) -> Iterator[str]:
