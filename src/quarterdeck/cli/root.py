@@ -39,15 +39,20 @@ COMMANDS: dict[str, Entry] = {
     "bootstrap": Entry("quarterdeck.cli.bootstrap", "Make the deployment's first admin key.", PROCESSES),
     "run": Entry("quarterdeck.cli.run", "Submit, watch and steer runs.", NOUNS),
     "thread": Entry("quarterdeck.cli.thread", "Hold conversations with an agent.", NOUNS),
+    "approval": Entry("quarterdeck.cli.approval", "Answer what agents ask before they act.", NOUNS),
+    "escalation": Entry("quarterdeck.cli.escalation", "Take over conversations from agents.", NOUNS),
     "agent": Entry("quarterdeck.cli.agent", "Check, register and list agents.", NOUNS),
     "release": Entry("quarterdeck.cli.release", "Look at releases and compare them.", NOUNS),
+    "autonomy": Entry("quarterdeck.cli.autonomy", "Set how far agents may go by themselves.", NOUNS),
     "provider": Entry("quarterdeck.cli.provider", "Connect model providers.", NOUNS),
+    "secret": Entry("quarterdeck.cli.secret", "Keep secrets for tools and providers.", NOUNS),
     "tenant": Entry("quarterdeck.cli.tenant", "Found and list tenants.", NOUNS),
     "key": Entry("quarterdeck.cli.key", "Make, list and revoke API keys.", NOUNS),
+    "policy": Entry("quarterdeck.cli.policy", "Narrow what agents may do, and see what policies come to.", NOUNS),
     "rate": Entry("quarterdeck.cli.rate", "Limit how often and how many tool calls are made.", NOUNS),
+    "audit": Entry("quarterdeck.cli.audit", "See what was decided and done, and prove it.", NOUNS),
     "switch": Entry("quarterdeck.cli.switch", "Stop or narrow what runs, and let it go on.", NOUNS),
     "webhook": Entry("quarterdeck.cli.webhook", "Register webhooks and see their deliveries.", NOUNS),
-    "audit": Entry("quarterdeck.cli.audit", "See what was decided and done, and prove it.", NOUNS),
 }
 
 

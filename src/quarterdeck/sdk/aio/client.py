@@ -9,11 +9,16 @@ import httpx
 
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.agents import AsyncAgents, AsyncReleases
+from quarterdeck.sdk.aio.approvals import AsyncApprovals
 from quarterdeck.sdk.aio.audit import AsyncAudit
+from quarterdeck.sdk.aio.autonomy import AsyncAutonomy
+from quarterdeck.sdk.aio.escalations import AsyncEscalations
 from quarterdeck.sdk.aio.keys import AsyncKeys, AsyncTenants
+from quarterdeck.sdk.aio.policies import AsyncPolicies
 from quarterdeck.sdk.aio.providers import AsyncProviders, AsyncWorkers
 from quarterdeck.sdk.aio.rates import AsyncRates
 from quarterdeck.sdk.aio.runs import AsyncRuns
+from quarterdeck.sdk.aio.secrets import AsyncSecrets
 from quarterdeck.sdk.aio.switches import AsyncSwitches
 from quarterdeck.sdk.aio.threads import AsyncThreads
 from quarterdeck.sdk.aio.transport import AsyncTransport
@@ -99,16 +104,21 @@ class AsyncQuarterdeck:
         self._transport = AsyncTransport(known, http)
         self.runs = AsyncRuns(self._transport)
         self.threads = AsyncThreads(self._transport)
+        self.approvals = AsyncApprovals(self._transport)
+        self.escalations = AsyncEscalations(self._transport)
+        self.autonomy = AsyncAutonomy(self._transport)
         self.agents = AsyncAgents(self._transport)
         self.releases = AsyncReleases(self._transport)
         self.keys = AsyncKeys(self._transport)
         self.tenants = AsyncTenants(self._transport)
+        self.policies = AsyncPolicies(self._transport)
         self.providers = AsyncProviders(self._transport)
+        self.secrets = AsyncSecrets(self._transport)
         self.rates = AsyncRates(self._transport)
         self.workers = AsyncWorkers(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
         self.switches = AsyncSwitches(self._transport)
-
-
         self.audit = AsyncAudit(self._transport)
+
+
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)

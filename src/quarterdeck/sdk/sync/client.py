@@ -13,11 +13,16 @@ from quarterdeck.sdk.errors import Unavailable
 from quarterdeck.sdk.holdings import Actor, Readiness
 from quarterdeck.sdk.options import RETRIES, TIMEOUT, Options, options, trust
 from quarterdeck.sdk.sync.agents import Agents, Releases
+from quarterdeck.sdk.sync.approvals import Approvals
 from quarterdeck.sdk.sync.audit import Audit
+from quarterdeck.sdk.sync.autonomy import Autonomy
+from quarterdeck.sdk.sync.escalations import Escalations
 from quarterdeck.sdk.sync.keys import Keys, Tenants
+from quarterdeck.sdk.sync.policies import Policies
 from quarterdeck.sdk.sync.providers import Providers, Workers
 from quarterdeck.sdk.sync.rates import Rates
 from quarterdeck.sdk.sync.runs import Runs
+from quarterdeck.sdk.sync.secrets import Secrets
 from quarterdeck.sdk.sync.switches import Switches
 from quarterdeck.sdk.sync.threads import Threads
 from quarterdeck.sdk.sync.transport import Transport
@@ -100,16 +105,21 @@ class Quarterdeck:
         self._transport = Transport(known, http)
         self.runs = Runs(self._transport)
         self.threads = Threads(self._transport)
+        self.approvals = Approvals(self._transport)
+        self.escalations = Escalations(self._transport)
+        self.autonomy = Autonomy(self._transport)
         self.agents = Agents(self._transport)
         self.releases = Releases(self._transport)
         self.keys = Keys(self._transport)
         self.tenants = Tenants(self._transport)
+        self.policies = Policies(self._transport)
         self.providers = Providers(self._transport)
+        self.secrets = Secrets(self._transport)
         self.rates = Rates(self._transport)
         self.workers = Workers(self._transport)
         self.webhooks = Webhooks(self._transport)
         self.switches = Switches(self._transport)
-
-
         self.audit = Audit(self._transport)
+
+
 _LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=50, keepalive_expiry=30)
