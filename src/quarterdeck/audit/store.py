@@ -1,11 +1,13 @@
 """Writing to the audit, in the transaction that makes the thing true."""
 
+import time
 from collections.abc import Sequence
 from functools import lru_cache
+from uuid import UUID
 
-from quarterdeck.audit.records import Entry
-from quarterdeck.core.ids import uuid7
-from quarterdeck.core.json import encode_text
+from quarterdeck.audit.records import DEPLOYMENT, Entry
+from quarterdeck.core.ids import TenantId, uuid7
+from quarterdeck.core.json import Json, encode_text
 from quarterdeck.db.records import Tx
 
 _COLUMNS = (
@@ -28,6 +30,7 @@ _COLUMNS = (
     "payload",
     "at",
 )
+_WITHIN = 0xFFF << 64
 _MOST = 50
 """Rows of one statement: a statement is prepared for each number of rows that occurs."""
 
@@ -41,6 +44,24 @@ async def write(tx: Tx, entries: Sequence[Entry]) -> None:
     for start in range(0, len(entries), _MOST):
         batch = entries[start : start + _MOST]
         await tx.execute(_insert(len(batch)), *[value for entry in batch for value in _values(entry)])
+
+
+async def note(tx: Tx, tenant: TenantId | None, kind: str, by: str, target: str = "", **inputs: Json) -> None:
+    """Write down what somebody has administered, such as `key.revoked`; None = the deployment's own affair.
+
+    `inputs` are kept apart and can be erased. They hold no secrets.
+    """
+    said = dict(inputs) or None
+    entry = Entry(
+        tenant=tenant or DEPLOYMENT,
+        kind=kind,
+        actor=by,
+        action=kind.rpartition(".")[2],
+        target=target,
+        status="done",
+        inputs=said,
+    )
+    await write(tx, [entry])
 
 
 @lru_cache(maxsize=_MOST)
@@ -59,7 +80,7 @@ def _insert(rows: int) -> str:
 def _values(entry: Entry) -> tuple[object, ...]:
     return (
         entry.tenant,
-        uuid7(),
+        _new_id(),
         entry.kind,
         entry.actor,
         entry.action,
@@ -77,6 +98,13 @@ def _values(entry: Entry) -> tuple[object, ...]:
         _payload(entry),
         entry.at,
     )
+
+
+def _new_id() -> UUID:
+    """A UUIDv7 whose bits behind the milliseconds go on counting time: what one process writes stays in order."""
+    now = time.time_ns()
+    within = (now % 1_000_000 << 12) // 1_000_000
+    return UUID(int=uuid7(now // 1_000_000).int & ~_WITHIN | within << 64)
 
 
 def _payload(entry: Entry) -> str | None:

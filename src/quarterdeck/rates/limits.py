@@ -5,6 +5,7 @@ Workers follow within a second. A limit that was changed goes on counting what w
 
 from collections.abc import Callable
 
+from quarterdeck.audit.store import note
 from quarterdeck.core import log as logs
 from quarterdeck.core.ids import TenantId
 from quarterdeck.db.records import Tx
@@ -36,6 +37,8 @@ async def put(tx: Tx, tenant: TenantId, wanted: Limit, check: Callable[[Limit | 
     if present is None and await store.count(tx, tenant) >= MOST:
         raise TooManyRates(most=MOST)
     written = await store.write(tx, tenant, wanted)
+    said = f"{wanted.scope}:{wanted.target}"
+    await note(tx, tenant, "rate.set", wanted.set_by, f"rate:{wanted.name}", limits=said, calls=wanted.calls)
     _log.info("rate.set", tenant=str(tenant), rate=wanted.name, scope=wanted.scope, by=wanted.set_by)
     return written
 
@@ -45,4 +48,5 @@ async def remove(tx: Tx, tenant: TenantId, name: str, check: Callable[[Limit | N
     check(await store.find(tx, tenant, name, lock=True))
     if not await store.delete(tx, tenant, name):
         raise NoSuchRate(name=name)
+    await note(tx, tenant, "rate.removed", by, f"rate:{name}")
     _log.info("rate.removed", tenant=str(tenant), rate=name, by=by)

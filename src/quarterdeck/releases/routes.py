@@ -9,6 +9,7 @@ from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from quarterdeck.audit.store import note
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
 from quarterdeck.core.text import shorten
 from quarterdeck.db.pool import Database, Transaction
@@ -134,6 +135,8 @@ async def change_agent(name: AgentPath, body: AgentChange, desk: DeskDep) -> Res
     desk.actor.require_agent(AgentName(name))
     async with desk.transaction() as tx:
         changed = await desk.releases.disable(tx, desk.tenant, AgentName(name), disabled=body.disabled)
+        kind = "agent.disabled" if body.disabled else "agent.enabled"
+        await note(tx, desk.tenant, kind, desk.actor.subject, f"agent:{name}")
     return Answer(show_agent(changed))
 
 

@@ -9,6 +9,7 @@ from typing import cast
 import rfc8785
 from pydantic import ValidationError
 
+from quarterdeck.audit.store import note
 from quarterdeck.blobs.records import BlobKey
 from quarterdeck.blobs.service import Blobs
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
@@ -78,6 +79,7 @@ class Releases:
         if added is not None:
             await self._keep_files(tx, tenant, release, submission.files)
         await store.point(tx, tenant, agent, release, manifest.owner, manifest.description)
+        await note(tx, tenant, "release.registered", by, f"agent:{agent}", release=release, previous=previous)
         # Not by `load`, which would remember it even if this transaction comes to nothing.
         registered = await self._view(tx, tenant, release)
         return Registered(

@@ -1,11 +1,13 @@
 """The verbs of a run from outside its worker: submit, cancel, retry, resolve. One transaction each."""
 
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from quarterdeck.audit import store as audit
+from quarterdeck.audit.records import Entry
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Invalid, NotFound, TooMany
 from quarterdeck.core.ids import RunId, TenantId
@@ -216,7 +218,27 @@ class Runs:
 
     async def _append(self, tx: Tx, run: Run, events: Sequence[Event]) -> None:
         last = await log.append_locked(tx, run.tenant, run.id, events)
+        await audit.write(tx, list(_audited(run, events, last - len(events) + 1)))
         tx.after_commit(lambda: self._wakes.wake_run(run.id, last))
+
+
+def _audited(run: Run, events: Sequence[Event], first: int) -> Iterator[Entry]:
+    """What somebody has told a run to do, or has said of it; the words stand in the run's log."""
+    for seq, event in enumerate(events, first):
+        if isinstance(event, CancelRequested | RunRetried | ToolResolved):
+            yield Entry(
+                tenant=run.tenant,
+                kind=event.kind,
+                actor=event.by,
+                action=event.kind.rpartition(".")[2],
+                target=f"run:{run.id}",
+                run=run.id,
+                call=event.call if isinstance(event, ToolResolved) else "",
+                seq=seq,
+                user=run.user_id,
+                release=run.release,
+                status=event.outcome if isinstance(event, ToolResolved) else "done",
+            )
 
 
 async def _found(reading: Awaitable[Run | None]) -> Run:

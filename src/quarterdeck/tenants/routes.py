@@ -5,6 +5,7 @@ from typing import cast
 
 from fastapi import APIRouter, Request, Response
 
+from quarterdeck.audit.store import note
 from quarterdeck.core.ids import KeyId, TenantId
 from quarterdeck.http.actor import Actor, ActorDep, Role
 from quarterdeck.http.answers import Answer, Nothing
@@ -40,6 +41,7 @@ async def found_tenant(request: Request, actor: ActorDep, parts: PartsDep, body:
 
         async def act() -> Answer:
             tenant = await service.found_tenant(tx, parts.settings, planned)
+            await note(tx, None, "tenant.founded", actor.subject, f"tenant:{tenant.slug}")
             tx.after_commit(lambda: authenticator_of(request).changed(Change(Part.TENANT, tenant.slug)))
             return Answer(bodies.show_tenant(tenant), 201, location=f"/v1/tenants/{tenant.slug}")
 
@@ -85,6 +87,14 @@ async def change_tenant(
             {name: cast("object", getattr(body, name)) for name in given},
         )
         changed = await store.change_tenant(tx, wanted)
+        await note(
+            tx,
+            None,
+            "tenant.changed",
+            actor.subject,
+            f"tenant:{slug}",
+            changed=body.model_dump(mode="json", include=given),
+        )
         tx.after_commit(lambda: authenticator_of(request).changed(Change(Part.TENANT, slug)))
     return Answer(bodies.show_tenant(changed), etag=etag_of(changed))
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from quarterdeck.audit.store import note
 from quarterdeck.blobs.rules import new_tenant_key
 from quarterdeck.core.ids import KeyId, TenantId, uuid7
 from quarterdeck.core.settings import Settings
@@ -88,6 +89,7 @@ async def rotate_key(
     grant = grant_of(old)
     issued = await issue_key(tx, peppers, actor, tenant, old.name, replace(grant, expires_at=None), now)
     await store.limit_key(tx, tenant, key_id, overlap.total_seconds())
+    await note(tx, tenant, "key.rotated", actor.subject, f"key:{key_id}", replaced_by=issued.key.id)
     return issued
 
 
@@ -108,6 +110,7 @@ async def revoke_key(tx: Tx, actor: Actor, tenant: TenantId | None, key_id: KeyI
         actor.require(Role.OWNER)
     if not await store.revoke_key(tx, tenant, key_id):
         raise NoSuchKey(key=key_id)
+    await note(tx, tenant, "key.revoked", actor.subject, f"key:{key_id}")
 
 
 async def bootstrap(database: Database, settings: Settings, *, force: bool = False) -> Issued:
@@ -135,4 +138,6 @@ def grant_of(key: Key) -> Grant:
 async def _add_key(tx: Tx, peppers: Peppers, tenant: TenantId | None, name: str, grant: Grant, by: str) -> Issued:
     key_id, text = mint_key()
     key = await store.add_key(tx, key_id, tenant, name, hash_key(peppers, text), grant, by)
+    roles = sorted(grant.roles)
+    await note(tx, tenant, "key.issued", by, f"key:{key_id}", name=name, roles=roles)
     return Issued(key, text)

@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from quarterdeck.audit.store import note
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.text import is_storable
 from quarterdeck.db.pool import Database, Transaction
@@ -162,6 +163,7 @@ async def register_webhook(request: Request, body: NewWebhook, desk: WriterDep) 
     async def act() -> Answer:
         by = desk.actor.subject
         endpoint, secret = await desk.webhooks.register(tx, desk.tenant, url, _kinds(body.kinds), description, by)
+        await note(tx, desk.tenant, "webhook.registered", by, f"webhook:{endpoint.id}")
         shown = {**_show(endpoint), "secret": secret}
         return Answer(shown, 201, location=f"/v1/webhooks/{endpoint.id}", etag=_etag(endpoint))
 
@@ -199,6 +201,8 @@ async def change_webhook(request: Request, webhook_id: UUID, body: WebhookChange
         present = await desk.webhooks.find(tx, desk.tenant, EndpointId(webhook_id), hold=True)
         check_if_match(request, _etag(present))
         changed = await desk.webhooks.change(tx, desk.tenant, present, wish)
+        names = sorted(body.model_fields_set)
+        await note(tx, desk.tenant, "webhook.changed", desk.actor.subject, f"webhook:{webhook_id}", changed=names)
     return Answer(_show(changed), etag=_etag(changed))
 
 
@@ -207,6 +211,7 @@ async def remove_webhook(webhook_id: UUID, desk: WriterDep) -> Response:
     """Remove an endpoint with its secrets and its log."""
     async with desk.transaction() as tx:
         await desk.webhooks.remove(tx, desk.tenant, EndpointId(webhook_id))
+        await note(tx, desk.tenant, "webhook.removed", desk.actor.subject, f"webhook:{webhook_id}")
     return Nothing()
 
 
@@ -217,6 +222,7 @@ async def rotate_webhook(request: Request, webhook_id: UUID, desk: WriterDep, bo
 
     async def act() -> Answer:
         secret, until = await desk.webhooks.rotate(tx, desk.tenant, EndpointId(webhook_id), overlap)
+        await note(tx, desk.tenant, "webhook.rotated", desk.actor.subject, f"webhook:{webhook_id}")
         return Answer({"secret": secret, "previous_valid_until": until})
 
     async with desk.transaction() as tx:

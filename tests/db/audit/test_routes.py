@@ -123,14 +123,14 @@ async def test_only_auditors_and_owners_see_the_audit(deployment, acme):
 
 
 async def test_another_tenants_audit_does_not_exist(deployment, acme, tenant, keys):
-    await did(deployment, tenant, "one")
+    await did(deployment, tenant, "a deed of acme")
     await sealed(deployment, keys)
     row = (await acme.get("/v1/audit")).json()["items"][0]["id"]
     umbra = await deployment.tenant("umbra")
     assert (await umbra.get(f"/v1/audit/{row}")).status_code == 404
     assert (await umbra.post(f"/v1/audit/{row}/erase", json={"why": "x"})).status_code == 404
-    assert "one" not in (await umbra.get("/v1/audit")).text
-    assert "one" not in (await umbra.get("/v1/audit/export")).text
+    assert "a deed of acme" not in (await umbra.get("/v1/audit")).text
+    assert "a deed of acme" not in (await umbra.get("/v1/audit/export")).text
 
 
 async def exported(client: httpx.AsyncClient, **query) -> list[bytes]:
@@ -272,10 +272,38 @@ async def test_the_command_exits_with_8_when_an_export_was_tampered_with(
     assert _exit(["audit", "verify", "--file", str(good)]) == Exit.USAGE
 
 
-async def test_the_deployments_own_chain_is_its_admins(deployment, acme):
+async def test_what_was_done_to_the_deployment_is_its_admins_to_see(deployment, acme, keys):
     admin = await deployment.admin()
-    assert (await admin.get("/v1/audit/head")).status_code == 200
+    await admin.patch("/v1/tenants/acme", json={"name": "Acme"})
+    await admin.post("/v1/providers", json={"name": "openai", "kind": "openai", "key": "sk-canary-0123456789"})
+    await sealed(deployment, keys)
+    items = (await admin.get("/v1/audit")).json()["items"]
+    wanted = ["provider.added", "tenant.changed", "tenant.founded", "key.issued"]
+    assert [item["kind"] for item in items] == wanted
     assert (await admin.get("/v1/audit/verify")).json()["valid"]
+    assert "sk-canary" not in (await admin.get("/v1/audit/export")).text
+    assert (await acme.get("/v1/audit", params={"kind": "provider.added"})).json()["items"] == []
+
+
+async def test_what_is_administered_in_a_tenant_is_audited_with_who_did_it(deployment, acme, keys):
+    issued = (await acme.post("/v1/keys", json={"name": "a key", "roles": ["auditor"]})).json()
+    rotated = (await acme.post(f"/v1/keys/{issued['id']}/rotate")).json()
+    await acme.delete(f"/v1/keys/{rotated['id']}")
+    await acme.put("/v1/secrets/stripe", json={"value": "sk-canary-0123456789"})
+    await acme.delete("/v1/secrets/stripe")
+    me = (await acme.get("/v1/sessions/current")).json()["key_id"]
+    items = (await acme.get("/v1/audit", params={"actor": f"key:{me}"})).json()["items"]
+    done = [(item["kind"], item["target"]) for item in reversed(items)]
+    assert done == [
+        ("key.issued", f"key:{issued['id']}"),
+        ("key.issued", f"key:{rotated['id']}"),
+        ("key.rotated", f"key:{issued['id']}"),
+        ("key.revoked", f"key:{rotated['id']}"),
+        ("secret.set", "secret:stripe"),
+        ("secret.removed", "secret:stripe"),
+    ]
+    await sealed(deployment, keys)
+    assert "sk-canary" not in (await acme.get("/v1/audit/export")).text
 
 
 def _exit(arguments: list[str]) -> int:
