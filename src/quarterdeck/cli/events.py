@@ -88,6 +88,25 @@ class Teller:
         why = text(members(facts.get("decision")), "reason") or words_of(facts.get("content"))
         return Line("✗", f"{text(facts, 'tool')}({_arguments(facts)}) refused: {shorten(why, _WIDE)}", "red")
 
+    def asked(self, facts: Mapping[str, Json]) -> Line:
+        """A person has to say yes first."""
+        tool = self._tools[text(facts, "call")] = text(facts, "tool")
+        why = text(members(facts.get("decision")), "reason")
+        said = f"{tool}({_arguments(facts)}) needs a person's approval{f': {shorten(why, _WIDE)}' if why else ''}"
+        return Line("?", f"{said}  [qd approval show {text(facts, 'approval')}]", "yellow")
+
+    def said(self, facts: Mapping[str, Json]) -> Line:
+        """What became of a question."""
+        state, why = text(facts, "state"), text(facts, "why")
+        by = ", ".join(str(one) for one in items(facts.get("by")))
+        edited = f" as ({_arguments(facts)})" if facts.get("arguments") is not None else ""
+        words = f"{self._tool(facts)}: {state}{edited}{f' by {by}' if by else ''}{f': {why}' if why else ''}"
+        return Line("·", words, "" if state == "approved" else "yellow")
+
+    def escalated(self, facts: Mapping[str, Json]) -> Line:
+        """The conversation is a person's now."""
+        return Line("↗", f"passed to {text(facts, 'to')}: {shorten(text(facts, 'summary'), _WIDE)}", "yellow")
+
     def tool_answered(self, facts: Mapping[str, Json]) -> Line:
         """A tool has answered."""
         wrong = facts.get("is_error") is True
@@ -151,6 +170,9 @@ _LINES: Mapping[str, Callable[[Teller, Mapping[str, Json]], Line | None]] = {
     "model.drifted": Teller.drifted,
     "tool.called": Teller.called,
     "tool.denied": Teller.denied,
+    "approval.asked": Teller.asked,
+    "approval.answered": Teller.said,
+    "run.escalated": Teller.escalated,
     "tool.answered": Teller.tool_answered,
     "tool.failed": Teller.tool_failed,
     "tool.unknown": Teller.unknown,

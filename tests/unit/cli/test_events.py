@@ -38,6 +38,13 @@ WORDS = [{"type": "text", "text": "It is on\nits way."}]
             "✗ pay() refused: over the limit",
         ),
         (of("tool.unknown", tool="pay", why="cut off"), "? pay: nobody knows whether it happened; cut off"),
+        (
+            of("approval.asked", tool="pay", arguments={"n": 1}, approval="0190", decision={"reason": "over $100"}),
+            "? pay(n=1) needs a person's approval: over $100  [qd approval show 0190]",
+        ),
+        (of("approval.answered", state="expired", why="too late"), "· tool: expired: too late"),
+        (of("approval.answered", state="approved", by=["k"], arguments={"n": 2}), "· tool: approved as (n=2) by k"),
+        (of("run.escalated", to="team-desk", summary="wants a person"), "↗ passed to team-desk: wants a person"),
         (of("run.parked", status="waiting_for_outcome", why="pay"), "‖ waiting for outcome: pay"),
         (of("run.finished", status="stopped", reason="steps"), "■ stopped: steps"),
         (of("run.cancel_requested", by="key:k", why="wrong one"), "· key:k asks for its end: wrong one"),
