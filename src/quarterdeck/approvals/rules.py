@@ -27,10 +27,10 @@ from quarterdeck.approvals.records import (
     Verdict,
     Vote,
 )
+from quarterdeck.core.clock import moment
 from quarterdeck.core.json import JsonObject, digest
 from quarterdeck.http.records import Actor
 from quarterdeck.runs.records import Effect, Run, Status
-from quarterdeck.runs.view import moment
 from quarterdeck.runs.wording import in_words
 
 REVIEWER = "reviewer"

@@ -3,8 +3,8 @@
 from datetime import datetime
 
 from quarterdeck.approvals.records import Approval
+from quarterdeck.core.clock import moment
 from quarterdeck.core.json import Json
-from quarterdeck.runs.view import moment
 
 
 def show(approval: Approval, now: datetime) -> dict[str, Json]:

@@ -50,4 +50,9 @@ class FakeClock:
         self._boot += by.total_seconds()
 
 
+def moment(at: datetime | None) -> str | None:
+    """A time as public records write it: ISO 8601 in UTC with milliseconds and a Z."""
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
+
+
 _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)

@@ -1,7 +1,7 @@
 """Who may take a conversation and who may close it. Pure."""
 
+from quarterdeck.core.clock import moment
 from quarterdeck.escalations.records import AlreadyClosed, ClaimedByOther, Escalation, NotClaimed, NoteMissing, State
-from quarterdeck.runs.view import moment
 
 
 def judge_claim(held: Escalation, by: str, *, take_over: bool) -> bool:

@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
+from quarterdeck.core.clock import moment
 from quarterdeck.core.json import Json
 from quarterdeck.escalations.records import Escalation
-from quarterdeck.runs.view import moment
 
 
 def show(escalation: Escalation, now: datetime) -> dict[str, Json]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+from quarterdeck.core.clock import moment
 from quarterdeck.core.ids import RunId, TenantId, uuid7
 from quarterdeck.core.json import Json, JsonObject, digest, encode_text
 from quarterdeck.core.money import to_usd
@@ -13,11 +14,6 @@ from quarterdeck.runs.fold import RunState, fold
 from quarterdeck.runs.records import PARKED, Effect, Run
 from quarterdeck.runs.rules import RISK
 from quarterdeck.runs.wording import in_words
-
-
-def moment(at: datetime | None) -> str | None:
-    """ISO 8601 in UTC with milliseconds and a Z."""
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
 
 
 def brief(run: Run, tenant_slug: str, now: datetime, owner: str | None = None) -> dict[str, Json]:
