@@ -19,9 +19,12 @@ LOCK = 0x71645F61
 LOOK_AHEAD = 200
 """Queued runs of one tenant that one look considers, in priority order."""
 
-# Only one admission at a time, everywhere; and, in the same round trip, whether any switch is thrown.
-TRY_LOCK = """
-SELECT pg_try_advisory_xact_lock($1) AS mine, EXISTS (SELECT FROM qd.switches WHERE lifted_at IS NULL) AS thrown
+_HOLDING = """lifted_at IS NULL AND (until IS NULL OR until > clock_timestamp())
+      AND scope IN ('agent', 'tenant', 'everything') AND action IN ('disable', 'pause_new', 'stop_background')"""
+
+# Only one admission at a time, everywhere; and, in the same round trip, whether any switch may hold runs back.
+TRY_LOCK = f"""
+SELECT pg_try_advisory_xact_lock($1) AS mine, EXISTS (SELECT FROM qd.switches WHERE {_HOLDING}) AS held
 """
 
 # Places that living workers have, by behaviour version.
@@ -65,14 +68,13 @@ CROSS JOIN LATERAL (
 """
 CANDIDATES = _CANDIDATES.format(holding="", not_the_tenant="", not_the_run="")
 
-# The same while a switch is thrown: without the tenants and runs that one holds, as `switches.rules.holding` says it.
-# What somebody wants to end goes on, since it only ends.
+# The same while switches hold runs back: without the tenants and runs that they hold, as `switches.rules.holding` says
+# it. What somebody wants to end goes on, since it only ends.
 CANDIDATES_NOT_HELD = _CANDIDATES.format(
-    holding=""",
+    holding=f""",
 holding AS MATERIALIZED (
     SELECT tenant, scope, target, action FROM qd.switches
-    WHERE lifted_at IS NULL AND (until IS NULL OR until > clock_timestamp())
-      AND scope IN ('agent', 'tenant', 'everything') AND action IN ('disable', 'pause_new', 'stop_background'))""",
+    WHERE {_HOLDING})""",
     not_the_tenant="""
     AND NOT EXISTS (SELECT FROM holding h WHERE (h.tenant IS NULL OR h.tenant = w.tenant)
         AND h.action = 'disable' AND h.scope <> 'agent')""",
@@ -193,7 +195,7 @@ async def admit(tx: Tx, limits: Limits) -> Admitted | None:
     assert locked is not None
     if not locked["mine"]:
         return None
-    query = CANDIDATES_NOT_HELD if locked["thrown"] else CANDIDATES
+    query = CANDIDATES_NOT_HELD if locked["held"] else CANDIDATES
     candidates = [Candidate(*row) for row in await tx.fetch(query, LOOK_AHEAD)]
     if not candidates:
         return Admitted(0, left=False)

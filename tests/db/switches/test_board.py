@@ -169,8 +169,7 @@ async def test_who_listens_is_told_each_change_once(database: Database, deaf: Wa
         assert len(told) == 2
 
 
-async def test_how_late_a_switch_was_seen_is_logged(database: Database, deaf: Wakes, tenant: TenantId, caplog):
-    caplog.set_level("INFO")
+async def test_how_late_a_switch_was_seen_can_be_told(database: Database, deaf: Wakes, tenant: TenantId):
     async with following(database, deaf, period=60) as board:
         switch = await Levers(database, deaf, tenant).throw()
         await board.look()
