@@ -69,7 +69,8 @@ class Worker:
     async def recorder(self, hold: Hold) -> Recorder:
         """The real appender on this hold."""
         state = fold(await self.scene.log(hold.run))
-        return Recorder(self.scene.database, self.scene.heard, self.scene.clock, hold, state, "read", lambda: True)
+        run = await self.scene.read(hold.run)
+        return Recorder(self.scene.database, self.scene.heard, self.scene.clock, hold, state, run, lambda: True)
 
     async def leave(self, hold: Hold, to: Departure, *events: Event) -> None:
         await (await self.recorder(hold)).leave(to, *events)
