@@ -130,6 +130,7 @@ class PastCall:
     recorded: str
     tainted: bool
     calls_in_run: int
+    affected_in_run: int = 0
 
 
 @dataclass(frozen=True, slots=True)

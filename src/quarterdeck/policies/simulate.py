@@ -171,6 +171,7 @@ def request_of(tenant: TenantId, run: PastRun, call: PastCall, tool: InspectedTo
         tainted=call.tainted,
         autonomy=tool.autonomy,
         calls_in_run=call.calls_in_run,
+        affected_in_run=call.affected_in_run,
         calls_by_user_today=today,
     )
 

@@ -95,6 +95,7 @@ class _Telling:
     """A run's calls while its events are gone through."""
 
     tainted: bool = False
+    affected: int = 0
     counts: dict[str, int] = field(default_factory=dict[str, int])
     calls: dict[tuple[int, str], PastCall] = field(default_factory=dict[tuple[int, str], PastCall])
 
@@ -103,6 +104,7 @@ class _Telling:
             case ToolCalled(decision=decision):
                 self._note(event, at, "ask" if event.approval else decision.verdict)
                 self.counts[event.tool] = self.counts.get(event.tool, 0) + 1
+                self.affected += event.records
             case ApprovalAsked():
                 self._note(event, at, "ask")
             case ToolDenied():
@@ -128,6 +130,7 @@ class _Telling:
             recorded=recorded,
             tainted=self.tainted or "untrusted" in event.origins.values(),
             calls_in_run=self.counts.get(event.tool, 0),
+            affected_in_run=self.affected,
         )
 
 
