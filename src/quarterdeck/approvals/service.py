@@ -5,6 +5,7 @@ with the intent of the call that it allows, so a crash in between leaves it to b
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from quarterdeck.approvals import rules, store
@@ -42,8 +43,8 @@ class Approvals:
         An answer that comes too late is refused as such, and the question is then expired or withdrawn: never denied.
         """
         async with self._db.tenant(tenant) as tx:
-            run, held = await self._hold(tx, tenant, approval)
-            outcome = rules.judge(held, run, said, self._clock.now())
+            run, held, now = await self._hold(tx, tenant, approval)
+            outcome = rules.judge(held, run, said, now)
             match outcome:
                 case rules.Same():
                     pass
@@ -63,8 +64,8 @@ class Approvals:
     async def expire(self, tenant: TenantId, approval: UUID) -> bool:
         """End a question whose time is over, and let its run go on. False where there is nothing to end."""
         async with self._db.tenant(tenant) as tx:
-            run, held = await self._hold(tx, tenant, approval)
-            lapsed = rules.lapse(held, run, self._clock.now()) if held.state is State.PENDING else None
+            run, held, now = await self._hold(tx, tenant, approval)
+            lapsed = rules.lapse(held, run, now) if held.state is State.PENDING else None
             if lapsed is None:
                 return False
             await self._settle(tx, run, held, lapsed.state, (), lapsed.why)
@@ -89,13 +90,13 @@ class Approvals:
             await self._resume(tx, run, events, "what it waited for was answered", "")
             return True
 
-    async def _hold(self, tx: Tx, tenant: TenantId, approval: UUID) -> tuple[Run, Approval]:
+    async def _hold(self, tx: Tx, tenant: TenantId, approval: UUID) -> tuple[Run, Approval, datetime]:
         found = await self._found(tx, tenant, approval)
         run = await runs.lock(tx, tenant, found.run)
         held = await store.hold(tx, tenant, approval)
         if run is None or held is None:
             raise NoSuchApproval
-        return run, held
+        return run, *held
 
     async def _found(self, tx: Tx, tenant: TenantId, approval: UUID) -> Approval:
         found = await store.find(tx, tenant, approval)

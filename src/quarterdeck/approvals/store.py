@@ -51,8 +51,11 @@ RETURNING id
 # One question as people see it.
 FIND = f"SELECT {_SEEN} FROM {_WITH_RUN} WHERE a.tenant = $1 AND a.id = $2"
 
-# One question, locked until the transaction ends; its run's row is locked already.
-HOLD = f"SELECT {_ROW}, a.state FROM qd.approvals a WHERE a.tenant = $1 AND a.id = $2 FOR UPDATE"
+# One question, locked until the transaction ends, and the time by the one clock that all processes share; its run's row
+# is locked already.
+HOLD = f"""
+SELECT {_ROW}, a.state, clock_timestamp() AS now FROM qd.approvals a WHERE a.tenant = $1 AND a.id = $2 FOR UPDATE
+"""
 
 # Somebody's yes, which alone is not enough, and the arguments that they changed.
 VOTE = """
@@ -239,10 +242,10 @@ async def find(tx: Tx, tenant: TenantId, approval: UUID) -> Approval | None:
     return approval_of(row) if row else None
 
 
-async def hold(tx: Tx, tenant: TenantId, approval: UUID) -> Approval | None:
-    """One question, nobody else's to change until the transaction ends. Lock its run first."""
+async def hold(tx: Tx, tenant: TenantId, approval: UUID) -> tuple[Approval, datetime] | None:
+    """One question, nobody else's to change until the transaction ends, and the database's time. Lock its run first."""
     row = await tx.fetchrow(HOLD, tenant, approval)
-    return approval_of(row) if row else None
+    return (approval_of(row), row["now"]) if row else None
 
 
 async def vote(tx: Tx, held: Approval) -> None:

@@ -24,6 +24,8 @@ from quarterdeck.approvals.records import (
     State,
     Verdict,
 )
+from quarterdeck.approvals.service import Approvals
+from quarterdeck.core.clock import FakeClock
 from quarterdeck.core.ids import RunId, uuid7
 from quarterdeck.core.json import digest
 from quarterdeck.runs import events as e
@@ -230,8 +232,8 @@ async def test_an_answer_and_the_end_of_its_time_at_once_come_to_one_of_them(sce
     for _ in range(4):
         asked = await scene.asking()
         await scene.lapse(asked.id)
-        slow = type(scene.clock)(scene.clock.now() - timedelta(hours=2))
-        late = type(scene.approvals)(scene.database, scene.heard, slow, LINKS)
+        slow = FakeClock(scene.clock.now() - timedelta(hours=2))
+        late = Approvals(scene.database, scene.heard, slow, LINKS)
         yes = Said(Verdict.APPROVE, BEN, digest=digest(ARGUMENTS))
         await asyncio.gather(
             late.answer(scene.tenant, asked.id, yes),
@@ -242,7 +244,8 @@ async def test_an_answer_and_the_end_of_its_time_at_once_come_to_one_of_them(sce
         assert (await scene.kinds(asked.hold.run)).count("approval.answered") == 1
         assert (await scene.kinds(asked.hold.run)).count("run.resumed") == 1
         assert (await scene.read(asked.hold.run)).status is Status.QUEUED
-        # Whoever's clock was slow: what has expired by the database's is not used.
+        # Whoever's clock was slow: what has expired by the database's is not approved.
+        assert (await scene.find(asked.id)).state is State.EXPIRED
         assert not await scene.consume(asked.id, digest(ARGUMENTS))
 
 
