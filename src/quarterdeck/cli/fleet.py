@@ -38,6 +38,8 @@ from quarterdeck.tools.host.confine import stay_undumpable
 
 SERVE = "serve"
 _PATIENCE = 60.0
+_KEPT = "/var/tmp"  # noqa: S108  # a sticky folder, in which each host's user has its own
+"""Where tools on a development machine may keep what outlives their host."""
 
 
 class FolderInUse(Misconfigured):
@@ -73,7 +75,8 @@ class Fleet:
         on_line: Callable[[str, str], None] | None = None,
         on_event: Callable[[Event], None] | None = None,
     ) -> None:
-        self.settings = altered(settings, data_dir=settings.data_dir.absolute())
+        writes = _KEPT if settings.tool_host_writes is None else settings.tool_host_writes
+        self.settings = altered(settings, data_dir=settings.data_dir.absolute(), tool_host_writes=writes)
         self.urls = Urls("", "", "", "")
         self.children: dict[str, Child] = {}
         self._workers = workers

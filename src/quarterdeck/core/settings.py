@@ -83,6 +83,20 @@ class Settings(BaseSettings):
     tool_host_uid: int = Field(
         default=61200, ge=0, description="First of 4,000 user ids for tool hosts where started as root; 0 = root's own."
     )
+    tool_sandbox: Literal["auto", "require", "off"] = Field(
+        default="auto", description="Tool hosts in a sandbox where there can be one; require = never without; off."
+    )
+    tool_host_scratch: int = Field(
+        default=256 * 1024 * 1024, ge=1024 * 1024, description="Room in a sandboxed host's scratch folder, in memory."
+    )
+    tool_host_reads: str = Field(
+        default="", description="Folders that every sandboxed host may read besides, comma-separated."
+    )
+    tool_host_writes: str | None = Field(
+        default=None,
+        description="Folders that every sandboxed host may write besides, comma-separated; unset = none, "
+        "and /var/tmp under `qd dev`.",
+    )
     allow_private_targets: bool = Field(default=False, description="Let outbound calls reach private addresses (dev).")
     allowed_targets: str = Field(
         default="", description="Inner host:port pairs that outbound calls may reach all the same, comma-separated."

@@ -211,9 +211,10 @@ def _arguments(launch: Launch, scratch: Path, found: Bubblewrap | None) -> list[
     """
     other = str(launch.interpreter) if launch.module and _needs_its_own_start(launch) else ""
     bare = ["-S"] if launch.command or other else []
-    read = needs(launch)
+    around = needs(launch)
+    read = [*around, *shown(launch)]
     room = Room(
-        scratch, tuple(read), _shown(launch), launch.root.absolute(), network=sandbox.network_of(launch.network)
+        scratch, tuple(around), shown(launch), launch.root.absolute(), network=sandbox.network_of(launch.network)
     )
     plan: Plan = {
         "parent": 0 if found else os.getpid(),
@@ -271,18 +272,20 @@ def _described(found: Bubblewrap, launch: Launch, room: Room) -> dict[str, str]:
 
 
 def needs(launch: Launch) -> list[str]:
-    """Everything that the process has to be able to read, but for its scratch folder."""
-    found = [sys.prefix, sys.base_prefix, str(_SOURCE / "quarterdeck"), *_shown(launch)]
+    """What the process has to be able to read beside what is shown of the deployment's folder and its scratch."""
+    found = [sys.prefix, sys.base_prefix, str(_SOURCE / "quarterdeck")]
     found += [path for path in sys.path if path.endswith("-packages")]
     executable = shutil.which(launch.command[0]) if launch.command else None
     if executable is not None:
         # A program's own parts lie around it: /opt/x/bin/program needs /opt/x.
         around = str(Path(executable).resolve().parents[1])
         found += [executable, around] if around != "/" else [executable, str(Path(executable).resolve())]
+    # What the author names by its whole path, a script or a folder, is meant to be read.
+    found += [word for word in launch.command[1:] if os.path.isabs(word) and os.path.exists(word)]
     return [path for path in found if path != "/"]
 
 
-def _shown(launch: Launch) -> tuple[str, ...]:
+def shown(launch: Launch) -> tuple[str, ...]:
     """What the host sees of the deployment's folder: its release, and the environment that its Python is in."""
     own = str(launch.interpreter.parents[1])
     return (str(launch.folder), *([] if launch.command or own == "/" else [own]))

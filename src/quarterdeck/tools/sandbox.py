@@ -72,7 +72,7 @@ class Wanted:
             Mode(settings.tool_sandbox),
             settings.tool_host_scratch,
             _folders(settings.tool_host_reads),
-            _folders(settings.tool_host_writes),
+            _folders(settings.tool_host_writes or ""),
         )
 
 
@@ -150,21 +150,26 @@ def walls(found: Bubblewrap, wanted: Wanted, room: Room) -> list[str]:
     arguments = [found.program, *found.flags, *_NAMESPACES]
     if room.network is Network.NONE:
         arguments.append("--unshare-net")
-    arguments += [*_system(), *_etc(), "--proc", "/proc", "--dev", "/dev"]
-    arguments += ["--size", str(_SHARED_MEMORY), "--perms", "1777", "--tmpfs", _SHM, "--remount-ro", "/dev"]
-    arguments += ["--size", str(wanted.scratch), "--perms", "1777", "--tmpfs", _TMP]
-    arguments += _bound("--ro-bind", (*room.needs, *wanted.reads))
+    arguments += [*_system(), *_etc(), "--proc", "/proc", *(() if found.own_users else _SYSCTL), "--dev", "/dev"]
+    arguments += [
+        *_memory(_SHARED_MEMORY, "1777"),
+        _SHM,
+        "--remount-ro",
+        "/dev",
+        *_memory(wanted.scratch, "1777"),
+        _TMP,
+    ]
+    around = _real((*room.needs, *wanted.reads))
+    arguments += _bound("--ro-bind", around)
     # A program may be installed around the deployment's folder; that is none of its business all the same.
-    hidden = str(room.hidden)
-    if room.hidden.is_dir() and any(
-        _is_below(hidden, path) for path in (*room.needs, *wanted.reads, *wanted.writes, *_SYSTEM)
-    ):
-        arguments += ["--perms", "0755", "--tmpfs", hidden]
-    arguments += [*_bound("--ro-bind", room.shown), *_bound("--bind", wanted.writes)]
+    hidden = os.path.realpath(room.hidden)
+    if room.hidden.is_dir() and any(_is_below(hidden, path) for path in (*around, *_SYSTEM)):
+        arguments += [*_memory(_SHARED_MEMORY, "0755"), hidden]
+    arguments += [*_bound("--ro-bind", _real(room.shown)), *_bound("--bind", _real(wanted.writes))]
     scratch = str(room.scratch)
     # A part of /tmp, so that both share the room there is; elsewhere it has its own.
-    arguments += ["--perms", "0700", "--dir", scratch] if _is_below(scratch, _TMP) else [*_room(wanted), scratch]
-    return [*arguments, "--remount-ro", "/", "--chdir", scratch, "--"]
+    arguments += ["--perms", "0700", "--dir"] if _is_below(scratch, _TMP) else _memory(wanted.scratch, "0700")
+    return [*arguments, scratch, "--remount-ro", "/", "--chdir", scratch, "--"]
 
 
 _NAMESPACES = (
@@ -174,8 +179,12 @@ _NAMESPACES = (
 _TMP, _SHM = "/tmp", "/dev/shm"  # noqa: S108  # inside the walls, where nobody else is
 
 
-def _room(wanted: Wanted) -> list[str]:
-    return ["--size", str(wanted.scratch), "--perms", "0700", "--tmpfs"]
+_SYSCTL = ("--ro-bind", "/proc/sys", "/proc/sys")
+"""Where there is no user namespace, a host that keeps the user root could set them otherwise."""
+
+
+def _memory(size: int, mode: str) -> list[str]:
+    return ["--size", str(size), "--perms", mode, "--tmpfs"]
 
 
 def _find() -> Found:
@@ -207,6 +216,7 @@ def _ways() -> tuple[tuple[str, ...], ...]:
 def _try(program: str, flags: Sequence[str]) -> tuple[bool, str]:
     """Whether a sandbox of this kind can be built; its version, or what stood against it."""
     arguments = [program, *flags, *_NAMESPACES, "--unshare-net", "--ro-bind", "/", "/", "--proc", "/proc"]
+    arguments += [] if flags else _SYSCTL
     arguments += ["--dev", "/dev", "--size", "4096", "--perms", "1777", "--tmpfs", _TMP, "--remount-ro", "/"]
     try:
         done = subprocess.run(
@@ -238,7 +248,7 @@ def _system() -> list[str]:
 
 
 def _etc() -> list[str]:
-    arguments: list[str] = []
+    arguments = [*_OPEN_FOLDER, "/etc"]
     for name in _ETC:
         path = f"/etc/{name}"
         # Often a link to where it would not be found.
@@ -247,11 +257,27 @@ def _etc() -> list[str]:
     return arguments
 
 
-def _bound(how: str, paths: Iterable[str]) -> list[str]:
-    """Each path under its own name and, where links lead to it, under its real one; outer ones first."""
+_OPEN_FOLDER = ("--perms", "0755", "--dir")
+
+
+def _real(paths: Iterable[str]) -> list[str]:
+    """Each path under its own name and, where links lead to it, under its real one; nothing inside another, twice."""
     both = {path for given in paths for path in (os.path.normpath(given), os.path.realpath(given))}
-    present = sorted(path for path in both if os.path.exists(path) and not _is_system(path))
-    return [argument for path in present for argument in (how, path, path)]
+    kept: list[str] = []
+    for path in sorted(both):
+        if os.path.exists(path) and not _is_system(path) and not any(_is_below(path, outer) for outer in kept):
+            kept.append(path)
+    return kept
+
+
+def _bound(how: str, paths: Sequence[str]) -> list[str]:
+    """The paths, in folders that the host's user can pass through."""
+    arguments: list[str] = []
+    for path in paths:
+        for folder in reversed(Path(path).parents[:-1]):
+            arguments += [*_OPEN_FOLDER, str(folder)]
+        arguments += [how, path, path]
+    return arguments
 
 
 def _is_system(path: str) -> bool:

@@ -21,9 +21,9 @@ FAULTY = Code('''
     import asyncio, ctypes, os, signal, subprocess, sys, time
 
     @tool(effect="read")
-    def pid() -> int:
-        """The host's process."""
-        return os.getpid()
+    def host() -> str:
+        """The host's process: in a sandbox its number says nothing."""
+        return os.environ["QUARTERDECK_HOST"]
 
     @tool(effect="write")
     def note(words: str, after: float = 0.0) -> str:
@@ -165,13 +165,13 @@ FAULTY = Code('''
 
 async def test_a_read_that_hangs_fails_and_its_host_is_replaced(tmp_path):
     async with tools_for(tmp_path, FAULTY) as tools:
-        first = text(await tools.perform(a_request(FAULTY.release, "pid")))
+        first = text(await tools.perform(a_request(FAULTY.release, "host")))
         began = time.monotonic()
         outcome = await tools.perform(a_request(FAULTY.release, "hang"))
         assert failed(outcome) == "timeout"
         assert outcome.retryable
         assert 2.4 < time.monotonic() - began < 6
-        assert text(await tools.perform(a_request(FAULTY.release, "pid"))) != first
+        assert text(await tools.perform(a_request(FAULTY.release, "host"))) != first
 
 
 async def test_a_write_that_hangs_is_unknown_and_the_others_of_its_host_may_finish(tmp_path):
@@ -247,19 +247,19 @@ async def test_a_call_that_was_cancelled_before_it_began_surely_had_no_effect(tm
 
 async def test_a_caller_that_goes_away_leaves_no_hanging_call_behind(tmp_path):
     async with tools_for(tmp_path, FAULTY) as tools:
-        first = text(await tools.perform(a_request(FAULTY.release, "pid")))
+        first = text(await tools.perform(a_request(FAULTY.release, "host")))
         calling = asyncio.create_task(tools.perform(a_request(FAULTY.release, "hang")))
         await asyncio.sleep(0.1)
         calling.cancel()
         with pytest.raises(asyncio.CancelledError):
             await calling
         await asyncio.sleep(2.5)
-        assert text(await tools.perform(a_request(FAULTY.release, "pid"))) != first
+        assert text(await tools.perform(a_request(FAULTY.release, "host"))) != first
 
 
 async def test_an_answer_of_100_mb_is_cut_and_the_worker_stays_small(tmp_path):
     async with tools_for(tmp_path, FAULTY) as tools:
-        await tools.perform(a_request(FAULTY.release, "pid"))
+        await tools.perform(a_request(FAULTY.release, "host"))
         before = resident(os.getpid())
         outcome = await tools.perform(a_request(FAULTY.release, "flood"))
         assert isinstance(outcome, Answered)
@@ -291,12 +291,12 @@ async def test_a_host_that_crashes_again_and_again_is_left_alone_for_a_while(tmp
     async with tools_for(tmp_path, FAULTY) as tools:
         for _ in range(2):
             assert isinstance(await tools.perform(a_request(FAULTY.release, "segfault")), Unknown)
-        outcome = await tools.perform(a_request(FAULTY.release, "pid"))
+        outcome = await tools.perform(a_request(FAULTY.release, "host"))
         assert failed(outcome) == "host_failed"
         assert outcome.retryable
         assert 0 < outcome.retry_after <= 0.5
         await asyncio.sleep(outcome.retry_after)
-        assert text(await tools.perform(a_request(FAULTY.release, "pid")))
+        assert text(await tools.perform(a_request(FAULTY.release, "host")))
 
 
 async def test_leaving_the_interpreter_is_an_error_and_not_the_end_of_the_host(tmp_path):
@@ -309,7 +309,7 @@ async def test_leaving_the_interpreter_is_an_error_and_not_the_end_of_the_host(t
 
 async def test_nonsense_on_every_output_does_not_reach_the_protocol(tmp_path):
     async with tools_for(tmp_path, FAULTY) as tools:
-        calls = [a_request(FAULTY.release, name) for name in ("babble", "pid", "babble", "pid")]
+        calls = [a_request(FAULTY.release, name) for name in ("babble", "host", "babble", "host")]
         outcomes = [text(outcome) for outcome in await asyncio.gather(*map(tools.perform, calls))]
         assert outcomes[0] == outcomes[2] == "unharmed"
         assert outcomes[1] == outcomes[3]
@@ -323,11 +323,11 @@ async def test_a_forked_copy_of_the_host_can_not_answer_in_its_place(tmp_path):
 
 async def test_processes_that_a_tool_leaves_behind_end_with_its_host(tmp_path):
     async with tools_for(tmp_path, FAULTY) as tools:
-        left = (await tools.perform(a_request(FAULTY.release, "leave_children"))).content[0].text
-        pids = [int(pid) for pid in left.strip("[]").split(",")]
-        assert all(_lives(pid) for pid in pids)
-        assert len(descendants(tools.statistics().hosts[0].pid)) >= 3
-    assert not any(_lives(pid) for pid in pids)
+        await tools.perform(a_request(FAULTY.release, "leave_children"))
+        left = descendants(tools.statistics().hosts[0].pid)
+        assert len(left) >= 3
+        assert all(_lives(pid) for pid in left)
+    assert not any(_lives(pid) for pid in left)
     assert not marked_processes()
 
 
@@ -356,9 +356,9 @@ async def test_the_memory_of_all_that_a_tool_has_started_counts(tmp_path):
 
 @as_root
 @pytest.mark.parametrize("uid", [61200, 0], ids=["another_user", "the_same_user"])
-async def test_a_tool_can_not_look_into_the_worker(tmp_path, uid, monkeypatch):
+async def test_without_a_sandbox_a_tool_can_not_look_into_the_worker_either(tmp_path, uid, monkeypatch):
     monkeypatch.setenv("A_SECRET_OF_THE_WORKER", "swordfish")
-    async with tools_for(tmp_path, FAULTY, tool_host_uid=uid) as tools:
+    async with tools_for(tmp_path, FAULTY, tool_host_uid=uid, tool_sandbox="off") as tools:
         outcome = await tools.perform(a_request(FAULTY.release, "pry"))
         found = outcome.structured
         assert found["own"] == ["HOME", "LANG", "PATH", "QUARTERDECK_HOST", "TMPDIR"]
@@ -369,9 +369,9 @@ async def test_a_tool_can_not_look_into_the_worker(tmp_path, uid, monkeypatch):
 
 
 @as_root
-async def test_a_host_says_what_is_in_force_and_the_network_is_not_among_it(tmp_path):
-    """The first form has no wall around the network: what a host can reach, its tools can. That must not be hidden."""
-    async with tools_for(tmp_path, FAULTY) as tools:
+async def test_without_a_sandbox_a_host_says_what_is_in_force_and_that_the_network_is_open(tmp_path):
+    """What a host can reach, its tools can. That must not be hidden."""
+    async with tools_for(tmp_path, FAULTY, tool_sandbox="off") as tools:
         with socket.create_server(("127.0.0.1", 0)) as listening:
             assert (
                 text(await tools.perform(a_request(FAULTY.release, "knock", port=listening.getsockname()[1]))) == "open"
@@ -379,7 +379,8 @@ async def test_a_host_says_what_is_in_force_and_the_network_is_not_among_it(tmp_
         (host,) = tools.statistics().hosts
         measures = {measure.partition("=")[0] for measure in host.isolation}
         assert {"uid", "nproc", "core", "data", "no_new_privs", "dies_with_worker", "undumpable"} <= measures
-        assert not any("net" in measure for measure in measures)
+        assert "network=open" in host.isolation
+        assert not measures & {"sandbox", "files", "processes"}
 
 
 async def test_a_host_that_takes_too_much_memory_ends_and_its_read_fails(tmp_path):
@@ -399,9 +400,9 @@ async def test_what_allocates_faster_than_anybody_looks_meets_a_wall(tmp_path):
 
 async def test_a_host_a_little_over_its_limit_takes_no_new_calls_and_lets_the_others_finish(tmp_path):
     async with tools_for(tmp_path, FAULTY, tool_host_memory=100_000_000) as tools:
-        first = text(await tools.perform(a_request(FAULTY.release, "pid")))
+        first = text(await tools.perform(a_request(FAULTY.release, "host")))
         gorging = asyncio.create_task(tools.perform(a_request(FAULTY.release, "gorge", size=100_000_000)))
         await asyncio.sleep(3)
-        assert text(await tools.perform(a_request(FAULTY.release, "pid"))) != first
+        assert text(await tools.perform(a_request(FAULTY.release, "host"))) != first
         gorging.cancel()
         await asyncio.wait({gorging})

@@ -31,7 +31,7 @@ SIMPLE = Code('''
     @tool(effect="read")
     def add(a: int, b: int) -> dict:
         """Add."""
-        return {"sum": a + b, "pid": os.getpid()}
+        return {"sum": a + b, "host": os.environ["QUARTERDECK_HOST"]}
 
     @tool(effect="read")
     async def later(seconds: float, context: Context) -> str:
@@ -70,7 +70,8 @@ async def test_functions_run_in_one_process_of_their_own(tmp_path):
     async with tools_for(tmp_path, SIMPLE) as tools:
         one, two = [await tools.perform(a_request(SIMPLE.release, "add", a=1, b=n)) for n in (2, 3)]
         assert [one.structured["sum"], two.structured["sum"]] == [3, 4]
-        assert one.structured["pid"] == two.structured["pid"] != os.getpid()
+        assert one.structured["host"] == two.structured["host"]
+        assert tools.statistics().hosts[0].pid != os.getpid()
         assert tools.statistics().started == 1
 
 
@@ -111,25 +112,25 @@ async def test_two_tenants_never_share_a_host(tmp_path):
     source = '''
         import os
         @tool(effect="read")
-        def pid() -> int:
-            """The process."""
-            return os.getpid()
+        def host() -> str:
+            """The process: in a sandbox its number says nothing."""
+            return os.environ["QUARTERDECK_HOST"]
     '''
     mine, theirs = Code(source), Code(source, tenant=TenantId(uuid7()))
     assert mine.release.id == theirs.release.id
     async with tools_for(tmp_path, mine) as tools:
-        pids = [text(await tools.perform(a_request(code.release, "pid"))) for code in (mine, theirs, mine)]
-        assert pids[0] == pids[2] != pids[1]
+        hosts = [text(await tools.perform(a_request(code.release, "host"))) for code in (mine, theirs, mine)]
+        assert hosts[0] == hosts[2] != hosts[1]
 
 
 async def test_a_host_that_nobody_needs_ends_and_starts_again_on_demand(tmp_path):
     async with tools_for(tmp_path, SIMPLE, tool_host_idle=1.0) as tools:
-        first = (await tools.perform(a_request(SIMPLE.release, "add", a=1, b=1))).structured["pid"]
+        first = (await tools.perform(a_request(SIMPLE.release, "add", a=1, b=1))).structured["host"]
         async with asyncio.timeout(20):
             while not tools.statistics().ended or marked_processes():
                 await asyncio.sleep(0.1)
         assert tools.statistics().ended == {"idle": 1}
-        second = (await tools.perform(a_request(SIMPLE.release, "add", a=1, b=1))).structured["pid"]
+        second = (await tools.perform(a_request(SIMPLE.release, "add", a=1, b=1))).structured["host"]
         assert first != second
 
 

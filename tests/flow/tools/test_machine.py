@@ -41,7 +41,7 @@ async def test_a_host_and_what_it_started_end_with_a_worker_that_is_killed(tmp_p
     )  # fmt: skip
     assert worker.stdout is not None
     told = (await worker.stdout.readline()).decode().split()
-    (host, child), scratch = map(int, told[:2]), told[2]
+    (host, child), scratch = [int(pid) for pid in told[:-1]], told[-1]
     assert resident(host)
     assert resident(child)
     await asyncio.sleep(0.3)
