@@ -73,6 +73,8 @@ _WITH_BODY = (problems.TooSlow, TooLarge)
 _CHANGING = (Conflict, problems.PreconditionFailed)
 _PUBLIC = frozenset({"/healthz", "/readyz"})
 _SIGN_IN = "/v1/sessions"
+_BY_LINK = frozenset({"/v1/approvals/{approval_id}/link"})
+"""What proves the right to these is in their address."""
 
 
 def describe(app: FastAPI) -> Callable[[], dict[str, object]]:
@@ -106,7 +108,7 @@ def complete(document: Node) -> Node:
         responses = cast("Node", operation.setdefault("responses", {}))
         for error in _errors_of(path, method, operation):
             responses[str(error.status)] = _response(error)
-        if path not in _PUBLIC and (path, method) != (_SIGN_IN, "post"):
+        if path not in _PUBLIC | _BY_LINK and (path, method) != (_SIGN_IN, "post"):
             operation["security"] = [{name: []} for name in _SECURITY]
         if method == "post" and {"201", "202"} & responses.keys() and path != _SIGN_IN:
             cast("list[Node]", operation.setdefault("parameters", [])).append(_IDEMPOTENCY_KEY)
