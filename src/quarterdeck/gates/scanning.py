@@ -49,7 +49,7 @@ def _search(text: str, shape: Shape, found: Counter[str], *, take_out: bool) -> 
 def luhn(text: str) -> bool:
     """Whether the digits are those of a payment card: 13 to 19 of them, not all alike, with the right check digit."""
     digits = [int(one) for one in text if one.isascii() and one.isdigit()]
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3:
+    if not 13 <= len(digits) <= 19 or len(set(digits)) < 2:
         return False
     doubled = (sum(divmod(2 * digit, 10)) if at % 2 else digit for at, digit in enumerate(reversed(digits)))
     return sum(doubled) % 10 == 0
@@ -112,7 +112,7 @@ _PERSONAL: tuple[Shape, ...] = (
         "@",
     ),
     Shape("iban", re.compile(r"\b[A-Z]{2}[0-9]{2}(?:[ -]?[A-Z0-9]{2,4}){3,8}(?![A-Z0-9])"), "", is_iban),
-    Shape("card number", re.compile(r"(?<![\w.-])[0-9](?:[ -]?[0-9]){12,18}(?![\w-])"), "", luhn),
+    Shape("card number", re.compile(r"(?<![\w.-])[2-6](?:[ -]?[0-9]){12,18}(?![\w-])"), "", luhn),
     Shape(
         "phone number",
         re.compile(r"(?<![\w.+-])\+[1-9][0-9]{0,3}(?:[ ./-]?\(?[0-9]{1,5}\)?){2,6}(?![\w-])"),

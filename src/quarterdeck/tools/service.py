@@ -157,7 +157,7 @@ class Tools:
         progress: Progress | None,
         began: float,
     ) -> ToolOutcome:
-        grant, meta = request.grant, _meta(request, own=server.own)
+        grant, meta = request.grant, meta_of(request, own=server.own)
         listed = server.listed.get(grant.remote_name)
         problem = schema_problem(grant, None if listed is None else listed.input_schema or {})
         if problem is not None:
@@ -283,7 +283,7 @@ async def _after_grace(server: Server, exchange: Exchange) -> None:
         server.stuck()
 
 
-def _meta(request: ToolRequest, *, own: bool) -> dict[str, Json]:
+def meta_of(request: ToolRequest, *, own: bool) -> dict[str, Json]:
     """Who the call is for. Only our own host looks at clocks of this machine, and only it is given secrets, which it
     hands to this one call.
     """
