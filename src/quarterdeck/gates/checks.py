@@ -22,6 +22,9 @@ from quarterdeck.switches.records import Standing
 from quarterdeck.tools.schemas import Schema
 
 MAX_ARGUMENTS = 256 * 1024
+DEEPEST = 3
+"""How many agents stand above the one that is called last."""
+MOST_CHILDREN = 32
 BLIND_PAUSE = 5.0
 """Seconds after which a call is judged anew by a worker that did not know what stands."""
 SWITCH_PAUSE = 30.0
@@ -110,6 +113,20 @@ def limits(wish: Wish) -> Ruling:
     return ALLOW
 
 
+def depth(wish: Wish) -> Ruling:
+    """Agents call agents only so deep, and a run only so many of them."""
+    grant, facts = wish.grant, wish.facts
+    agents = {server.name for server in wish.release.servers if server.kind == "agent"}
+    if grant is None or grant.server not in agents or facts.again:
+        return ALLOW
+    if facts.narrowed is not None and facts.narrowed.depth >= DEEPEST:
+        return deny(f"Agents call agents at most {DEEPEST} deep. Do it yourself, or say that you can't.")
+    made = sum(facts.used.get(tool.name, 0) for tool in wish.release.tools if tool.server in agents)
+    if made >= MOST_CHILDREN:
+        return deny(f"A run calls other agents at most {MOST_CHILDREN} times.", "children")
+    return ALLOW
+
+
 def scope(wish: Wish) -> Ruling:
     """It stays within the resources that the release binds the tool to, and within its caps on records touched."""
     return deny(wish.bound.problem, wish.bound.rule) if wish.bound.problem else ALLOW
@@ -145,7 +162,7 @@ def approval(wish: Wish) -> Ruling:
             return deny("The question whether it may be made was withdrawn.", "withdrawn")
 
 
-CHECKS: tuple[Check[Wish], ...] = (known, switch, schema, limits, scope, permission, approval)
+CHECKS: tuple[Check[Wish], ...] = (known, switch, schema, limits, depth, scope, permission, approval)
 """The order is the contract. An `ask` is kept until the rest has had its say: nobody is asked for what is denied."""
 
 

@@ -15,10 +15,12 @@ from quarterdeck.loop.flights import Flights
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import Release
 from quarterdeck.runs.records import Run
-from quarterdeck.runs.service import Wakes
+from quarterdeck.runs.service import Runs, Wakes
 from quarterdeck.switches.board import Board
 
 T = TypeVar("T")
+Resolve = Callable[[TenantId, str], Coroutine[object, object, Release]]
+"""The release that a new run of `agent` or `agent@version` takes. Raises NotFound or Conflict of some kind."""
 ReadBlobs = Callable[[TenantId, str, list[str]], Coroutine[object, object, Mapping[str, str]]]
 """The texts of some blobs by key (hex), as (tenant, holder, keys) asks for them."""
 
@@ -33,6 +35,8 @@ class Surroundings:
     models: ModelGate
     tools: ToolGate
     switches: Board
+    runs: Runs
+    resolve: Resolve
     read_blobs: ReadBlobs
     watched: Callable[[str], bool]
     max_attempts: int

@@ -3,6 +3,7 @@ conversations passed on, and the audit.
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -28,7 +29,17 @@ from quarterdeck.runs.events import (
     ToolFailed,
     ToolUnknown,
 )
-from quarterdeck.runs.records import Effect, Run
+from quarterdeck.runs.messages import Message
+from quarterdeck.runs.records import Effect, Run, Submission
+from quarterdeck.runs.service import Runs
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A run to be admitted together with the intent that it carries out."""
+
+    submission: Submission
+    messages: tuple[Message, ...]
 
 
 class ApprovalSpent(Error):
@@ -40,15 +51,21 @@ class ApprovalSpent(Error):
 class Ledger:
     """The books of one attempt. `links`: webhooks about questions hold a link that answers."""
 
-    def __init__(self, run: Run, links: Links | None) -> None:
+    def __init__(self, run: Run, runs: Runs, links: Links | None) -> None:
         self._run = run
+        self._runs = runs
         self._links = links
+        self._children: dict[str, Child] = {}
         self._entries: dict[str, str] = {}
 
     def note(self, event: ToolCalled) -> None:
         """An effect has been intended: its outcome will be entered under the same name."""
         if event.effect != Effect.READ:
             self._entries[event.call] = store.entry(event.step, event.call)
+
+    def expect(self, child: Child) -> None:
+        """A run that the next intent calls: it is admitted with it."""
+        self._children[str(child.submission.id)] = child
 
     async def enter(self, tx: Tx, events: Sequence[Event], last: int) -> None:
         """Enter what these events mean; `last` is the sequence number of the last of them.
@@ -94,6 +111,8 @@ class Ledger:
         tenant, run, digest = self._run.tenant, self._run.id, fingerprint(event.arguments)
         if event.approval is not None and not await approvals.consume(tx, tenant, UUID(event.approval), digest):
             raise ApprovalSpent(approval=event.approval)
+        if event.child is not None and (child := self._children.get(event.child)) is not None:
+            await self._runs.delegate(tx, child.submission, child.messages)
         if event.effect != Effect.READ:
             await store.intend(tx, tenant, run, _intent(event, digest))
 

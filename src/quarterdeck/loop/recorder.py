@@ -5,15 +5,14 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from msgspec.structs import replace
 
-from quarterdeck.approvals.links import Links
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.db.faults import CommitUnknown
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
-from quarterdeck.db.wakes import ADMIT
-from quarterdeck.loop.ledger import Ledger
+from quarterdeck.db.wakes import ADMIT, CONTROL
+from quarterdeck.loop.ledger import Child, Ledger
 from quarterdeck.runs import log, rules, view
 from quarterdeck.runs.events import Event, RunParked, RunReleased, ToolCalled
 from quarterdeck.runs.fold import RunState, apply
@@ -43,7 +42,7 @@ class Recorder:
         state: RunState,
         run: Run,
         lease_good: Callable[[], bool],
-        links: Links | None = None,
+        ledger: Ledger,
     ) -> None:
         self.state = state
         self.hold = hold
@@ -54,7 +53,8 @@ class Recorder:
         self._events: list[Event] = []
         self._turn = asyncio.Lock()
         self._risk = run.risk_level
-        self._ledger = Ledger(run, links)
+        self._child = run.parent is not None
+        self._ledger = ledger
         self.step = "starting"
         for call in state.calls:
             if call.intent is not None:
@@ -72,6 +72,10 @@ class Recorder:
     def _note(self, event: ToolCalled) -> None:
         self._risk = rules.highest((self._risk, rules.RISK[Effect(event.effect)]))
         self._ledger.note(event)
+
+    def expect(self, child: Child) -> None:
+        """The next intent calls another agent: its run is admitted in the same transaction."""
+        self._ledger.expect(child)
 
     def learn(self, event: Event) -> None:
         """Something that another process has written into the log already."""
@@ -128,6 +132,8 @@ class Recorder:
         if to.status is Status.QUEUED or (to.ended and state.admitted and state.admitted.thread):
             # Somebody else may go on with it; or the thread's next run may have been waiting for this one.
             tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
+        if to.ended and self._child:
+            tx.after_commit(lambda: self._wakes.send(CONTROL, ["child"], key="child"))
         self._told(tx, last)
 
     def _told(self, tx: Tx, last: int) -> None:

@@ -10,7 +10,7 @@ from quarterdeck.releases.records import Limits
 from quarterdeck.runs.events import Handoff, RunEscalated
 from quarterdeck.runs.fold import CallState, RunState
 from quarterdeck.runs.messages import Call, ModelMessage, Text
-from quarterdeck.runs.records import Effect, Repeat, Status, StopReason
+from quarterdeck.runs.records import CHILD, Effect, Repeat, Status, StopReason
 from quarterdeck.spec.schemas import Compiled
 
 EMPTY = "empty"
@@ -18,8 +18,6 @@ CUT_OFF = "cut_off"
 LOOPING = "looping"
 _ADVICE = "Use what you have learnt, try something else, or give your final answer."
 REPAIR = "repair"
-CHILD = "child"
-"""The reason of a run that waits for another one, which it has called as a tool."""
 
 
 @dataclass(frozen=True, slots=True)

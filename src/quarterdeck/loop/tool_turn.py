@@ -2,14 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 
 from quarterdeck.gates.builtin import is_escalation
 from quarterdeck.gates.intents import Intent, Later, ToolFacts
 from quarterdeck.gates.provenance import Provenance
 from quarterdeck.loop import escalation, rules
 from quarterdeck.loop.attempt import Attempt
+from quarterdeck.loop.delegation import delegate, server_of
 from quarterdeck.loop.flights import Flight
+from quarterdeck.loop.ledger import Child
 from quarterdeck.loop.talk import Talk
+from quarterdeck.releases.records import ToolServer
 from quarterdeck.runs.events import ToolDenied, ToolUnknown
 from quarterdeck.runs.fold import CallState
 from quarterdeck.runs.records import Effect
@@ -70,8 +74,21 @@ class ToolTurn:
             event = ToolUnknown(
                 call=call.call.id, tool=call.call.tool, why=f"sent before, refused now: {event.decision.reason}"
             )
+        if isinstance(verdict, Intent) and (server := server_of(attempt.release, verdict)) is not None:
+            await self._delegate(server, verdict, step, said)
+            return None
         recorder.emit(event)
         return (verdict, facts) if isinstance(verdict, Intent) else None
+
+    async def _delegate(self, server: ToolServer, intent: Intent, step: int, said: Provenance) -> None:
+        """A call of another agent: its run begins with the intent, and brings the outcome when it ends."""
+        recorder = self._attempt.recorder
+        child = await delegate(self._attempt, server, intent, said)
+        if isinstance(child, Child):
+            recorder.expect(child)
+            recorder.emit(replace(intent, child=str(child.submission.id)).event(step))
+        else:
+            recorder.emit(intent.event(step), child)
 
     def _facts(self, call: CallState, step: int, *, again: bool) -> ToolFacts:
         attempt, run, state = self._attempt, self._attempt.run, self._attempt.recorder.state

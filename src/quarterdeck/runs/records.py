@@ -33,6 +33,9 @@ LIVE = frozenset({Status.RUNNING, Status.CANCELLING})
 PARKED = frozenset({Status.WAITING_FOR_APPROVAL, Status.WAITING_FOR_CONNECTION, Status.WAITING_FOR_OUTCOME})
 ADMISSIBLE = frozenset({Status.QUEUED, Status.WAITING_FOR_RETRY})
 
+CHILD = "child"
+"""The reason of a run that waits for another one, which it has called as a tool."""
+
 
 class StopReason(StrEnum):
     """Why a control ended a run on purpose."""

@@ -87,22 +87,7 @@ class Runs:
         self, tx: Tx, submission: Submission, messages: Sequence[Message], position: int | None
     ) -> tuple[Run, bool]:
         await self._pressure.check(tx, submission.tenant)
-        event = RunAdmitted(
-            agent=submission.agent,
-            release=submission.release,
-            user=submission.user_id,
-            input=tuple(messages),
-            thread=str(submission.thread) if submission.thread else None,
-            variables=submission.variables,
-            tags=submission.tags,
-            priority=submission.priority,
-            submitted_by=submission.submitted_by,
-            traceparent=submission.traceparent,
-            not_before=int(submission.available_at.timestamp() * 1000) if submission.available_at else None,
-            roles=submission.roles,
-            claims=submission.claims,
-            narrowed=submission.narrowed,
-        )
+        event = admitted(submission, messages)
         run = await store.insert(tx, submission, rules.title(messages), position, event)
         if run is None:
             return await self._same(tx, submission), False
@@ -128,6 +113,13 @@ class Runs:
         if digest != submission.dedup_digest:
             raise KeyReused
         return run
+
+    async def delegate(self, tx: Tx, submission: Submission, messages: Sequence[Message]) -> None:
+        """Admit a run that another one calls, in the transaction of that call. No queue is too full for it."""
+        event = admitted(submission, messages)
+        run = await store.insert(tx, submission, rules.title(messages), None, event)
+        assert run is not None, "a child has no dedup key"
+        tx.after_commit(lambda: self._wakes.send(ADMIT, 1, key="admit"))
 
     async def get(self, tenant: TenantId, run: RunId) -> Run:
         """One run. Raises NoSuchRun, also for another tenant's."""
@@ -239,6 +231,26 @@ def _audited(run: Run, events: Sequence[Event], first: int) -> Iterator[Entry]:
                 release=run.release,
                 status=event.outcome if isinstance(event, ToolResolved) else "done",
             )
+
+
+def admitted(submission: Submission, messages: Sequence[Message]) -> RunAdmitted:
+    """The first event of a run."""
+    return RunAdmitted(
+        agent=submission.agent,
+        release=submission.release,
+        user=submission.user_id,
+        input=tuple(messages),
+        thread=str(submission.thread) if submission.thread else None,
+        variables=submission.variables,
+        tags=submission.tags,
+        priority=submission.priority,
+        submitted_by=submission.submitted_by,
+        traceparent=submission.traceparent,
+        not_before=int(submission.available_at.timestamp() * 1000) if submission.available_at else None,
+        roles=submission.roles,
+        claims=submission.claims,
+        narrowed=submission.narrowed,
+    )
 
 
 async def _found(reading: Awaitable[Run | None]) -> Run:

@@ -19,9 +19,11 @@ from quarterdeck.db import partitions
 from quarterdeck.db.pool import Database
 from quarterdeck.db.wakes import DELIVER, Wakes
 from quarterdeck.engine import store as engine
-from quarterdeck.runs import admission, sweep
+from quarterdeck.runs import admission, children, sweep
 from quarterdeck.runs.admission import Limits
+from quarterdeck.runs.service import Runs
 from quarterdeck.secrets.service import tell_due
+from quarterdeck.switches.service import Switches
 
 _log = logs.get(__name__)
 
@@ -44,6 +46,7 @@ class Chores:
         self._limits = Limits(
             settings.concurrency, settings.tenant_concurrency, settings.user_concurrency, settings.agent_concurrency
         )
+        self._tell = asyncio.Event()
         self._admit = asyncio.Event()
         self._admit.set()
         self._left = False
@@ -52,6 +55,10 @@ class Chores:
     def admit_soon(self) -> None:
         """Something became admissible."""
         self._admit.set()
+
+    def tell_soon(self) -> None:
+        """A run has ended that another one waits for."""
+        self._tell.set()
 
     def place_freed(self) -> None:
         """A run has left: look only if somebody was left waiting for its place."""
@@ -128,6 +135,27 @@ class Chores:
     async def _answer_once(self, clock: Clock, links: Links | None) -> None:
         await approvals.round(self._db, self._wakes, clock, links)
 
+    async def tell_forever(self, runs: Runs) -> None:
+        """Tell runs of the ends of those that they have called, when woken and once a second all the same."""
+        while True:
+            try:
+                async with asyncio.timeout(random.uniform(0.8, 1.2)):
+                    await self._tell.wait()
+            except TimeoutError:
+                pass
+            self._tell.clear()
+            await surviving("children", lambda: self._tell_once(runs))
+
+    async def _tell_once(self, runs: Runs) -> None:
+        await children.round(self._db, runs, self._wakes)
+
+    async def expire_forever(self, clock: Clock) -> None:
+        """Lift switches whose time has run out, once a second: what waits because of them goes on."""
+        switches = Switches(self._db, self._wakes, clock)
+        while True:
+            await surviving("switches", lambda: _expire(switches))
+            await asyncio.sleep(random.uniform(0.8, 1.2))
+
     async def seal_forever(self) -> None:
         """Chain what the audit has taken down, once a second."""
         sealer = Sealer.of(self._db, self._settings)
@@ -157,6 +185,10 @@ class Chores:
             if self._swept.looked_at < blobs.PAGE:
                 self._swept = SWEEP_START
                 return
+
+
+async def _expire(switches: Switches) -> None:
+    await switches.expire_due()
 
 
 async def surviving(name: str, work: Callable[[], Awaitable[None]]) -> None:

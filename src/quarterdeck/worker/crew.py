@@ -14,6 +14,8 @@ from quarterdeck.engine.deliveries import Capacity
 from quarterdeck.engine.records import Lease
 from quarterdeck.loop.attempt import Attempt, Surroundings
 from quarterdeck.loop.job import Job
+from quarterdeck.loop.ledger import Ledger
+from quarterdeck.loop.narrowing import narrow
 from quarterdeck.loop.parting import Parting
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import BEHAVIOUR_VERSION, Release
@@ -156,9 +158,8 @@ class Crew:
     async def _attempt(self, run: Run, events: list[StoredEvent], fruitless: int) -> None:
         """Execute, and turn what nobody foresaw into a later try, or into a failure that says what happened."""
         hold, around = log.Hold(run.tenant, run.id, self._lease.worker, run.attempt), self._around
-        recorder = Recorder(
-            around.db, around.wakes, around.clock, hold, fold(events), run, self._lease_good, around.links
-        )
+        ledger = Ledger(run, around.runs, around.links)
+        recorder = Recorder(around.db, around.wakes, around.clock, hold, fold(events), run, self._lease_good, ledger)
         parting = self._held[run.id].parting = Parting(recorder, around.clock)
         if fruitless > around.max_attempts:
             await parting.fail_for_good("run.poison", f"{fruitless - 1} workers in a row took this run and got nowhere")
@@ -173,7 +174,8 @@ class Crew:
             await self._cope(parting, error, fruitless)
 
     async def _begin(self, run: Run, recorder: Recorder, parting: Parting) -> Job:
-        release = await self._find_release(run.tenant, run.release)
+        admitted = recorder.state.admitted
+        release = narrow(await self._find_release(run.tenant, run.release), admitted.narrowed if admitted else None)
         job = Job(Attempt(self._around, recorder, run, release), parting)
         self._held[run.id].job = job
         if run.cancel_requested_at is not None:

@@ -74,6 +74,8 @@ class Post:
             chores.sweep_forever(),
             chores.poll_forever(worker, crew.held, crew.interrupt),
             chores.answer_forever(self._around.clock, self._around.links),
+            chores.expire_forever(self._around.clock),
+            chores.tell_forever(self._around.runs),
             chores.seal_forever(),
             chores.prune_forever(),
             beat_forever(lambda: len(crew.held())),
@@ -102,6 +104,8 @@ class Post:
             for item in heard.items:
                 if isinstance(item, list) and len(item) == 2 and item[0] == "cancel":
                     crew.interrupt(RunId(UUID(str(item[1]))))
+                elif item == ["child"]:
+                    chores.tell_soon()
 
         return [
             self._wakes.listen(ADMIT, lambda _: chores.admit_soon()),

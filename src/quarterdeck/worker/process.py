@@ -27,6 +27,7 @@ from quarterdeck.models.service import Models
 from quarterdeck.net.client import Outbound
 from quarterdeck.providers.service import Providers
 from quarterdeck.releases.service import Releases
+from quarterdeck.runs.service import Runs
 from quarterdeck.secrets.service import Vault
 from quarterdeck.tools.host.confine import stay_undumpable
 from quarterdeck.tools.service import Tools
@@ -84,6 +85,8 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
             models=ModelGate(models, books.switches, secrecy, settings.derive("spotlight")),
             tools=books.tool_gate(Sending(tools, stock.keep, clock, secrecy), stock.calls_of_user),
             switches=books.switches,
+            runs=Runs(database, wakes, clock, settings.queue_limit),
+            resolve=stock.resolve,
             read_blobs=stock.texts,
             watched=watched.__contains__,
             max_attempts=settings.max_attempts,

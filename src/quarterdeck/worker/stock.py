@@ -45,6 +45,11 @@ class Stock:
         self._loading.pop(key, None)
         return self._ready[key]
 
+    async def resolve(self, tenant: TenantId, name: str) -> Release:
+        """The release that a new run of `agent` or `agent@version` takes. Raises what `Releases.resolve` raises."""
+        async with self._db.tenant(tenant) as tx:
+            return await self._releases.resolve(tx, tenant, name)
+
     async def files(self, release: Release) -> Mapping[str, bytes]:
         """The release's code and its locked dependencies, by path."""
         async with self._db.tenant(release.tenant) as tx:

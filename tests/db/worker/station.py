@@ -18,7 +18,8 @@ from quarterdeck.gates.sending import Sending
 from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
 from quarterdeck.providers.records import Connection, Kind
-from quarterdeck.releases.records import BEHAVIOUR_VERSION, Limits, ModelPin, Release, ToolGrant
+from quarterdeck.releases.errors import NoSuchAgent
+from quarterdeck.releases.records import BEHAVIOUR_VERSION, Limits, ModelPin, Release, ToolGrant, ToolServer
 from quarterdeck.runs import log, store
 from quarterdeck.runs.events import Event, read
 from quarterdeck.runs.messages import Text, UserMessage
@@ -29,6 +30,7 @@ from quarterdeck.worker.standing import open_books
 from tests.fakes.toolbox import Bench
 
 RELEASE = ReleaseId("cd" * 32)
+HELPER = ReleaseId("ef" * 32)
 OPEN: JsonObject = {"type": "object"}
 ORDERED: JsonObject = {
     "type": "object",
@@ -49,6 +51,8 @@ TOOLS = (
     grant("pay_keyed", "payment", "keyed"),
     grant("touch", "write", "safe"),
     replace(grant("refund", "payment", "never", "ask_when_risky"), parameters=ORDERED),
+    replace(grant("delegate", repeat="keyed"), server="agent-helper", trust="untrusted"),
+    replace(grant("nobody", repeat="keyed"), server="agent-nobody", trust="untrusted"),
 )
 
 
@@ -62,7 +66,10 @@ def release(tenant: TenantId, limits: Limits, output_schema: JsonObject | None) 
         prompt="You help {{who}}.",
         variables={"who": {"type": "string", "required": False, "default": "everybody", "description": ""}},
         model=ModelPin("script", "scripted-1"),
-        servers=(),
+        servers=(
+            ToolServer("agent-helper", "agent", agent="helper", narrowed={"tools": ["look"], "autonomy": "ask_always"}),
+            ToolServer("agent-nobody", "agent", agent="nobody"),
+        ),
         tools=TOOLS,
         limits=limits,
         output_schema=output_schema,
@@ -74,17 +81,29 @@ def release(tenant: TenantId, limits: Limits, output_schema: JsonObject | None) 
     )
 
 
+def helper(tenant: TenantId, limits: Limits) -> Release:
+    """Another agent that the desk can call. Its prompt is how a script tells the two apart."""
+    grants = (grant("look"), replace(grant("refund", "payment"), parameters=ORDERED))
+    plain = release(tenant, limits, None)
+    return replace(plain, id=HELPER, agent=AgentName("helper"), tools=grants, servers=(), model=ModelPin("help", "h-1"))
+
+
 @dataclass
 class Scripts:
-    """The connections of a model service: one, with a script."""
+    """The connections of a model service: one with a script, and one for the helper."""
 
     script: Mapping[str, Json]
     latency_ms: float = 0
+    helper: Mapping[str, Json] = field(default_factory=lambda: {"steps": [{"text": "helped"}]})
 
     async def all(self) -> Sequence[Connection]:
         now = datetime(2026, 1, 1, tzinfo=UTC)
         options: dict[str, Json] = {"script": self.script, "latency_ms": self.latency_ms}
-        return [Connection("script", Kind.SCRIPTED, "", options, None, None, None, now, now)]
+        helped: dict[str, Json] = {"script": self.helper}
+        return [
+            Connection("script", Kind.SCRIPTED, "", options, None, None, None, now, now),
+            Connection("help", Kind.SCRIPTED, "", helped, None, None, None, now, now),
+        ]
 
     def open_key(self, connection: Connection) -> str:
         del connection
@@ -132,10 +151,16 @@ class Station:
 
     @asynccontextmanager
     async def worker(
-        self, script: Mapping[str, Json], *, latency_ms: float = 0, grace: float = 2.0
+        self,
+        script: Mapping[str, Json],
+        *,
+        latency_ms: float = 0,
+        grace: float = 2.0,
+        helper: Mapping[str, Json] | None = None,
     ) -> AsyncIterator["Shift"]:
         """A worker at its post until the block ends; then it drains."""
-        models = Models(Scripts(script, latency_ms), _no_files)
+        helped = helper or {"steps": [{"text": "helped"}]}
+        models = Models(Scripts(script, latency_ms, helped), _no_files)
         await models.start()
         wakes = Wakes(self.urls.listen)
         await wakes.start()
@@ -148,6 +173,8 @@ class Station:
             models=ModelGate(models, books.switches),
             tools=books.tool_gate(Sending(self.tools, _keep, SystemClock()), _never_called),
             switches=books.switches,
+            runs=Runs(self.database, wakes, SystemClock(), queue_limit=10_000),
+            resolve=self._resolve,
             read_blobs=_no_texts,
             watched=lambda _: False,
             max_attempts=3,
@@ -165,10 +192,16 @@ class Station:
             await models.close()
 
     async def _find(self, tenant: TenantId, wanted: ReleaseId) -> Release:
-        del wanted
         if self.unready:
             raise self.unready.pop(0)
+        if wanted == HELPER:
+            return helper(tenant, self.limits)
         return release(tenant, self.limits, self.output_schema)
+
+    async def _resolve(self, tenant: TenantId, name: str) -> Release:
+        if name != "helper":
+            raise NoSuchAgent(f"There is no agent '{name}' here.")
+        return helper(tenant, self.limits)
 
     async def until(self, run: RunId, *wanted: Status, within: float = 15.0) -> Run:
         """The run, once it has one of these statuses (any ended one by default)."""

@@ -87,6 +87,7 @@ def test_the_checks_and_their_order_are_the_contract():
         "switch",
         "schema",
         "limits",
+        "depth",
         "scope",
         "permission",
         "approval",
