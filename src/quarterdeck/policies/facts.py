@@ -17,8 +17,8 @@ from quarterdeck.policies.schema import origin_paths, texts_of
 from quarterdeck.policies.shapes import Shape, shape_of
 from quarterdeck.policies.statements import Path
 
-_SEPARATES = re.compile(r"[,;\s<>\"'|]")
-_CLIMBS = re.compile(r"(^|[/\\])\.\.?([/\\]|$)|\\|%(2e|2f|5c|00)", re.IGNORECASE)
+_SEPARATES = re.compile(r"[,;\s<>\"'|\x00-\x1f\x7f]")
+_CLIMBS = re.compile(r"(^|[/\\])\.\.?([/\\]|$)|\\|%(2e|2f|5c|00)|[\x00-\x1f\x7f]", re.IGNORECASE)
 _INDEX = re.compile(r"\[\d+\]")
 _MOST_ELEMENTS = 200
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 from quarterdeck.core.json import Json, JsonObject
 
 _DEEPEST = 8
-_MOST_MEMBERS = 400
+_MOST_PARTS = 2000
 _RESERVED = ("__extn", "__entity", "__expr")
 """Keys with which Cedar's JSON marks values of other kinds: an argument of such a name must never reach it."""
 
@@ -84,7 +84,7 @@ class _Reading:
     root: JsonObject
     within: tuple[str, ...] = ()
     depth: int = 0
-    left: list[int] = field(default_factory=lambda: [_MOST_MEMBERS])
+    left: list[int] = field(default_factory=lambda: [_MOST_PARTS])
 
     def deeper(self, reference: str | None = None) -> "_Reading":
         within = (*self.within, reference) if reference is not None else self.within
@@ -99,7 +99,8 @@ class _Reading:
 
 
 def _shape(schema: Json, reading: _Reading) -> Shape | None:
-    if not isinstance(schema, Mapping) or reading.depth > _DEEPEST:
+    reading.left[0] -= 1
+    if not isinstance(schema, Mapping) or reading.depth > _DEEPEST or reading.left[0] < 0:
         return None
     reference = schema.get("$ref")
     if isinstance(reference, str):
@@ -165,10 +166,9 @@ def _record(schema: JsonObject, reading: _Reading) -> Shape | None:
     members: dict[str, Member] = {}
     for name, inner in properties.items():
         shape = _shape(inner, reading.deeper()) if name not in _RESERVED else None
-        reading.left[0] -= 1
-        if shape is not None and reading.left[0] >= 0:
+        if shape is not None:
             members[name] = Member(shape, name in required and not _nullable(inner))
-    return Shape(Kind.RECORD, members=members)
+    return Shape(Kind.RECORD, members=members) if members or reading.depth == 0 else None
 
 
 def _nullable(schema: Json) -> bool:
