@@ -77,9 +77,9 @@ class Switches:
         return lifted
 
     async def expire_due(self) -> int:
-        """Lift what has run out, for all tenants: a chore. Boards and admission go by the clock and don't wait for it.
+        """Lift what has run out, for all tenants: a chore of each second. Boards and admission don't wait for it.
 
-        Returns how many there were; those that fail are left for the next time.
+        Runs that a worker parked just when their switch was lifted are let go on too. Returns how many have run out.
         """
         async with self.database.system.transaction() as tx:
             due = await store.due(tx)
@@ -87,6 +87,7 @@ class Switches:
                 lifted = await store.lift(tx, None, switch.id, CLOCK, "its time has run out")
                 if lifted is not None:
                     await self._gone(tx, lifted, CLOCK, "its time has run out")
+            await store.let_late_ones_go_on(tx)
         return len(due)
 
     async def preview(self, tx: Tx, wanted: Wanted) -> Reach:

@@ -57,6 +57,16 @@ WHERE ($1::uuid IS NULL OR tenant = $1) AND ($2::text IS NULL OR agent = $2)
   AND available_at > clock_timestamp()
 """
 
+# The same for switches lifted a moment ago: a worker that had not heard of it yet may have parked a run since.
+_GO_ON_LATE = """
+UPDATE qd.runs r SET available_at = clock_timestamp()
+FROM (SELECT DISTINCT tenant, CASE WHEN scope = 'agent' THEN target ELSE agent END AS agent FROM qd.switches
+      WHERE lifted_at > clock_timestamp() - interval '5 seconds') s
+WHERE (s.tenant IS NULL OR r.tenant = s.tenant) AND (s.agent IS NULL OR r.agent = s.agent)
+  AND r.status IN ('queued', 'waiting_for_retry') AND r.delivered_at IS NULL AND r.reason = 'switch'
+  AND r.available_at > clock_timestamp()
+"""
+
 # What others are told, in each tenant that is hit and where somebody listens.
 _ANNOUNCE = """
 INSERT INTO qd.outbox (tenant, id, kind, data)
@@ -136,6 +146,11 @@ async def due(tx: Tx) -> list[Switch]:
 async def let_go_on(tx: Tx, tenant: TenantId | None, agent: str | None) -> None:
     """Make the runs available that were parked because of a switch: a tenant's, or everybody's as qd_system."""
     await tx.execute(_GO_ON, tenant, agent)
+
+
+async def let_late_ones_go_on(tx: Tx) -> None:
+    """Make the runs available that were parked although the switch had just been lifted. As qd_system."""
+    await tx.execute(_GO_ON_LATE)
 
 
 async def announce(tx: Tx, tenant: TenantId | None, event: SwitchId, kind: str, record: Json) -> None:

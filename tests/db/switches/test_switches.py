@@ -233,6 +233,16 @@ async def test_lifting_an_agents_switch_touches_no_run_of_another_agent(scene: S
     assert (await scene.read(till.id)).available_at > datetime.now(UTC)
 
 
+async def test_a_run_that_was_parked_just_after_the_lift_does_not_wait_for_long(scene: Scene, levers: Levers):
+    switch = await levers.throw(Scope.TOOL)
+    await levers.lift(switch)
+    late, other = await parked(scene), await parked(scene, "rate")
+    await levers.switches.expire_due()
+    await scene.admit()
+    assert await scene.delivered() == {late.id}
+    assert (await scene.read(other.id)).available_at > datetime.now(UTC)
+
+
 async def test_a_switch_that_has_run_out_lets_its_runs_go_on(scene: Scene, levers: Levers, run_out: RunOut):
     switch = await levers.throw(Scope.TOOL, until=datetime.now(UTC) + timedelta(hours=1))
     held = await parked(scene)
