@@ -34,17 +34,18 @@ def check(folder: FolderArgument, json: JsonFlag = False) -> None:
     screen = Screen(json=json)
     with screen.progress("asking the tool servers"):
         draft = build_draft(folder)
+    warnings = (*draft.warnings, *draft.patterns())
     if json:
         screen.value(
             {
                 "release": draft.id,
                 "agent": draft.manifest["agent"],
-                "warnings": [warning.as_json() for warning in draft.warnings],
+                "warnings": [warning.as_json() for warning in warnings],
                 "tools": _tools(draft),
             }
         )
         return
-    for warning in draft.warnings:
+    for warning in warnings:
         screen.line(str(warning), "yellow")
     screen.line(f"{draft.manifest['agent']}@{draft.id[:12]}: no errors", "green")
     model = members(draft.manifest["model"])

@@ -5,18 +5,22 @@ Deterministic: the order of entries in `agent.yaml` does not count, text has LF 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
 
 from pydantic import ValidationError
 
-from quarterdeck.core.ids import ReleaseId
+from quarterdeck.core.ids import ReleaseId, TenantId
 from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.policies.compile import Short, compile_forms
 from quarterdeck.policies.records import PolicyText
+from quarterdeck.policies.rules import patterns
 from quarterdeck.policies.shapes import shape_of
 from quarterdeck.releases import agents, rules
 from quarterdeck.releases.grants import Grant, grants_of
 from quarterdeck.releases.manifest import SCHEMA_VERSION, Manifest, Tool, as_doubles, digest_of, id_of
 from quarterdeck.releases.records import BEHAVIOUR_VERSION, Extract, ToolSchema, ToolServer
+from quarterdeck.releases.view import view
 from quarterdeck.spec import values
 from quarterdeck.spec.agent import FILE, AgentSection, ServerSection
 from quarterdeck.spec.control import EscalateSection
@@ -40,6 +44,12 @@ class Draft:
     files: Mapping[str, bytes]
     grants: tuple[Grant, ...]
     warnings: tuple[Finding, ...]
+
+    def patterns(self) -> tuple[Finding, ...]:
+        """What in it undoes policies, as warnings: the server says the same when it is registered."""
+        manifest = Manifest.model_validate(self.manifest)
+        release = view(TenantId(UUID(int=0)), self.id, manifest, label=None, by="", at=datetime.min.replace(tzinfo=UTC))
+        return tuple(Finding(Place(FILE), found.problem, found.fix, warning=True) for found in patterns(release))
 
 
 async def build(folder: AgentFolder, extract: Extract) -> Draft:

@@ -18,6 +18,7 @@ from quarterdeck.core.text import shorten, storable
 from quarterdeck.db.records import Tx
 from quarterdeck.http.fixes import explain_invalid, invalid
 from quarterdeck.net.records import Reach
+from quarterdeck.policies.rules import patterns
 from quarterdeck.releases import rules, store
 from quarterdeck.releases.changes import changes
 from quarterdeck.releases.errors import (
@@ -275,4 +276,4 @@ def _warnings(manifest: Manifest, kind: str | None, submission: Submission, stor
     if submission.label is not None and submission.label != stored.label:
         has = f"the label {stored.label!r}" if stored.label else "no label"
         found.append(f"This release was registered before with {has}; a release never changes.")
-    return tuple(found)
+    return (*found, *[f"{pattern}." for pattern in patterns(stored)])

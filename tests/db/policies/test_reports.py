@@ -11,9 +11,10 @@ from quarterdeck.runs.events import ApprovalAsked, Decision, Event, ToolAnswered
 from quarterdeck.runs.fold import apply, fold
 from quarterdeck.runs.messages import Label, Text
 from tests.api import Deployment
-from tests.db.policies.conftest import register
+from tests.db.policies.conftest import LOOKUP, REFUND, SHOP, register
 from tests.db.policies.test_routes import BIG, NEVER
 from tests.db.runs.scene import Scene
+from tests.manifests import manifest
 
 ALLOWED = Decision("allow", "default")
 
@@ -192,3 +193,10 @@ async def test_what_a_release_brings_is_printed_with_its_schema(owner, admin):
         assert 'action "refund"' in printed["schema"]
         assert printed["texts"][0]["name"] == "base.cedar"
         assert printed["texts"][0]["says"][0] == "permits every tool"
+
+
+async def test_patterns_are_warnings_when_a_release_is_registered(admin):
+    made = manifest("desk", servers=[SHOP], tools=[LOOKUP, REFUND])
+    answer = await admin.post("/v1/agents", json={"manifest": made, "files": {}})
+    assert answer.status_code == 201
+    assert any("`refund` (payment) can be fed with what outsiders wrote" in said for said in answer.json()["warnings"])
