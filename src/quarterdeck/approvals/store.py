@@ -95,7 +95,7 @@ SELECT t.agent, t.tool, p.wanted, p.answered_at, (
     SELECT jsonb_object_agg(s.state, (
         SELECT count(*) FROM (
             SELECT 1 FROM qd.approvals a WHERE a.tenant = $1 AND a.agent = t.agent AND a.tool = t.tool
-                AND a.state = s.state AND a.id >= $4 LIMIT $5) counted))
+                AND a.state = s.state AND a.id >= $4 ORDER BY a.id DESC LIMIT $5) counted))
     FROM unnest(ARRAY['approved', 'denied', 'expired']) AS s (state)) AS similar
 FROM unnest($2::text[], $3::text[]) AS t (agent, tool) LEFT JOIN LATERAL (
     SELECT coalesce(a.edited, a.arguments) AS wanted, a.answered_at FROM qd.approvals a

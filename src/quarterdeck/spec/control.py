@@ -44,8 +44,9 @@ class ApprovalSection(Section):
     expires: Span = Field(default="24h", description="How long the question stands.", examples=["4h"])
     summary: Annotated[str, Field(max_length=500)] = Field(
         default="",
-        description="What the call would do, in words, with arguments as `{amount}`.",
-        examples=["Refund {amount} for order {order}"],
+        description="What the call would do, in words, with arguments as `{order.id}`, and money as `{amount:usd}`, "
+        "`{amount:cents}` or `{amount:micro_usd}`.",
+        examples=["Refund {amount:usd} for order {order}"],
     )
 
 

@@ -16,6 +16,9 @@ def test_both_clients_offer_the_same():
     for name in (
         "runs",
         "threads",
+        "approvals",
+        "escalations",
+        "autonomy",
         "agents",
         "releases",
         "keys",
