@@ -52,7 +52,31 @@ def of_decision(decision: e.Decision) -> dict[str, Json]:
         "rule": decision.rule,
         "reason": decision.reason,
         "checks": list(decision.checks),
+        "policies": list(decision.policies),
+        "effective": decision.effective,
     }
+
+
+def of_asking(event: e.ApprovalAsked) -> dict[str, Json]:
+    """What a person was asked, and what the answer is bound to."""
+    return {
+        "approval": event.approval,
+        "tool": event.tool,
+        "call": event.call,
+        "step": event.step,
+        "arguments": bounded(event.arguments),
+        "origins": dict(event.origins),
+        "digest": event.digest,
+        "expires_at": event.expires_at,
+        "people": event.people,
+        **of_decision(event.decision),
+    }
+
+
+def of_answer_by_people(event: e.ApprovalAnswered) -> dict[str, Json]:
+    """What people said, and what they changed."""
+    edited = None if event.arguments is None else bounded(event.arguments)
+    return {"state": event.state, "by": list(event.by), "why": event.why, "edited": edited}
 
 
 def of_question(event: e.ModelCalled) -> dict[str, Json]:
@@ -110,6 +134,9 @@ def of_call(event: e.ToolCalled) -> dict[str, Json]:
         "timeout_ms": event.timeout_ms,
         "verdict": event.decision.verdict,
         "rule": event.decision.rule,
+        "origins": dict(event.origins),
+        "approval": event.approval,
+        "child": event.child,
     }
 
 

@@ -104,6 +104,8 @@ def _name(span: Span) -> str:
         case Kind.POLICY:
             # A tool that does not exist has a name that the model made up.
             return span.name if span.mark is Mark.OK else "policy → deny"
+        case Kind.APPROVAL:
+            return f"approval {facts['tool']}"
         case Kind.ATTEMPT | Kind.QUEUE | Kind.WAIT:
             return span.name
         case Kind.MESSAGE | Kind.GUARDRAIL:
@@ -134,6 +136,9 @@ def _attributes(exported: Exported, span: Span) -> dict[str, Value]:
                     n.ERROR_TYPE: _tool_error(span),
                 }
             )
+        case Kind.APPROVAL:
+            rule = facts["rule"]
+            return _some({n.TOOL_NAME: facts["tool"], n.RULE: rule, n.STATUS: facts.get("state"), n.RISK: span.risk})
         case Kind.POLICY:
             return _some({n.VERDICT: facts["verdict"], n.RULE: facts["rule"], n.RISK: span.risk})
         case Kind.ATTEMPT:

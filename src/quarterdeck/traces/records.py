@@ -18,6 +18,7 @@ class Kind(StrEnum):
     MODEL = "model"
     TOOL = "tool"
     POLICY = "policy"
+    APPROVAL = "approval"
     WAIT = "wait"
     GUARDRAIL = "guardrail"
     CHECKPOINT = "checkpoint"

@@ -51,6 +51,7 @@ class _Projection:
         self._until: datetime | None = None
         self._model: Draft | None = None
         self._tools: dict[str, tuple[Draft, e.ToolCalled]] = {}
+        self._questions: dict[str, Draft] = {}
 
     def take(self, entry: Entry) -> None:
         """One more event."""
@@ -119,6 +120,25 @@ class _Projection:
         shown = {"tool": event.tool, "call": event.call, "arguments": a.bounded(event.arguments)}
         self._judged(entry, f"policy {event.tool}", event.decision, more=shown)
 
+    def person_asked(self, entry: Entry, event: e.ApprovalAsked) -> None:
+        risk = RISK[Effect(event.effect)]
+        self._judged(entry, f"policy {event.tool}", event.decision, risk)
+        name = f"approval of {event.tool}({a.brief(event.arguments)})"
+        facts = a.of_asking(event)
+        parent = None if self._root is None else self._root.id
+        asked = self._begin(entry, Kind.APPROVAL, name, Mark.WAITING, facts, parent=parent, risk=risk)
+        self._questions[event.approval] = asked
+
+    def person_answered(self, entry: Entry, event: e.ApprovalAnswered) -> None:
+        if (asked := self._questions.pop(event.approval, None)) is None:
+            return
+        asked.close(entry, Mark.OK if event.state == "approved" else Mark.DENIED)
+        asked.attributes |= a.of_answer_by_people(event)
+
+    def passed_on(self, entry: Entry, event: e.RunEscalated) -> None:
+        facts: dict[str, Json] = {"to": event.to, "summary": event.summary, "why": event.why, "id": event.escalation}
+        self._noted(entry, f"passed to {event.to}", facts)
+
     def tool_answered(self, entry: Entry, event: e.ToolAnswered) -> None:
         self._settle(entry, event.call, event.ms, Mark.ERROR if event.is_error else Mark.OK, a.of_outcome(event))
 
@@ -141,6 +161,8 @@ class _Projection:
     def parked(self, entry: Entry, event: e.RunParked) -> None:
         self._leave(entry, Mark.OK)
         name = _WAITS.get(Status(event.status), "waiting")
+        if any(intent.child is not None for _, intent in self._tools.values()) and event.until is None:
+            name = event.why
         self._wait_until(entry, name, {"status": event.status, "why": event.why}, event.until)
 
     def released(self, entry: Entry, event: e.RunReleased) -> None:
@@ -178,6 +200,8 @@ class _Projection:
         self._close_queue(entry)
         self._leave(entry, Mark.ERROR if event.status == Status.FAILED else Mark.OK)
         self._end_wait(entry)
+        for question in self._questions.values():
+            question.close(entry, Mark.DENIED)
         for draft, intent in self._tools.values():
             if draft.end_seq is None:
                 self._lost(entry, draft, intent, Mark.ERROR if intent.effect == Effect.READ else Mark.UNKNOWN)
@@ -278,8 +302,9 @@ class _Projection:
     def _leave(self, entry: Entry, mark: Mark, why: str = "") -> None:
         """The attempt is over. A question in flight is abandoned; what becomes of calls in flight, later events say."""
         self._abandon_question(entry)
-        for draft, _ in self._tools.values():
-            if draft.end is None:
+        for draft, intent in self._tools.values():
+            # A call of another agent goes on in a run of its own.
+            if draft.end is None and intent.child is None:
                 draft.end, draft.mark = entry.at, Mark.UNKNOWN
         if self._attempt is not None:
             self._attempt.close(entry, mark)
@@ -302,6 +327,9 @@ _RULES: dict[type[e.Event], _Rule] = cast(
         e.ModelDrifted: _Projection.drifted,
         e.ToolCalled: _Projection.called,
         e.ToolDenied: _Projection.denied,
+        e.ApprovalAsked: _Projection.person_asked,
+        e.ApprovalAnswered: _Projection.person_answered,
+        e.RunEscalated: _Projection.passed_on,
         e.ToolAnswered: _Projection.tool_answered,
         e.ToolFailed: _Projection.tool_failed,
         e.ToolUnknown: _Projection.tool_unknown,

@@ -27,6 +27,9 @@ _TONES = {
     Status.STOPPED: Tone.STOPPED,
     Status.CANCELLED: Tone.STOPPED,
 }
+_HELD = {"child": "Waiting", "switch": "Held back", "rate": "Held back", "circuit": "Held back"}
+"""Reasons of waits that end otherwise than by the clock alone."""
+
 _CODES = {
     "bad_answer": "answered nonsense",
     "cancelled": "was interrupted",
@@ -63,6 +66,8 @@ class _Gist:
     denied: list[tuple[int, e.ToolDenied]] = field(default_factory=list[tuple[int, e.ToolDenied]])
     faults: list[tuple[int, e.ModelFailed]] = field(default_factory=list[tuple[int, e.ModelFailed]])
     drift: tuple[int, e.ModelDrifted] | None = None
+    questions: dict[str, e.ApprovalAsked] = field(default_factory=dict[str, e.ApprovalAsked])
+    answers: list[tuple[int, e.ApprovalAnswered]] = field(default_factory=list[tuple[int, e.ApprovalAnswered]])
     deaths: list[int] = field(default_factory=list[int])
     released: tuple[int, e.RunReleased] | None = None
     parked: tuple[int, e.RunParked] | None = None
@@ -91,10 +96,20 @@ def _note(gist: _Gist, seq: int, event: e.Event) -> None:
     match event:
         case e.ToolCalled() | e.ToolAnswered() | e.ToolFailed() | e.ToolDenied() | e.ToolUnknown() | e.ToolResolved():
             _note_tool(gist, seq, event)
+        case e.ApprovalAsked():
+            gist.questions[event.approval] = event
+        case e.ApprovalAnswered():
+            gist.answers.append((seq, event))
         case e.ModelFailed():
             gist.faults.append((seq, event))
         case e.ModelDrifted():
             gist.drift = gist.drift or (seq, event)
+        case _:
+            _note_run(gist, seq, event)
+
+
+def _note_run(gist: _Gist, seq: int, event: e.Event) -> None:
+    match event:
         case e.RunReleased():
             gist.released = (seq, event)
             if event.why == "lease":
@@ -155,6 +170,8 @@ def _how_it_stands(run: Run, state: RunState, gist: _Gist, now: datetime) -> Cla
             return _running(run, state, gist, now)
         case Status.WAITING_FOR_RETRY:
             seq, parked = gist.parked or (gist.last, e.RunParked(status="", why=run.why))
+            if run.reason in _HELD:
+                return Clause(f"{_HELD[run.reason]}: {_said(parked.why)}.", seq)
             return Clause(f"Waiting to try again at {_clock(run.available_at)}: {_said(parked.why)}.", seq)
         case Status.WAITING_FOR_OUTCOME | Status.WAITING_FOR_APPROVAL | Status.WAITING_FOR_CONNECTION:
             return _waiting(run, gist)
@@ -222,6 +239,7 @@ def _on_the_way(run: Run, gist: _Gist) -> Iterator[Clause]:
     worst = max(gist.tools.items(), key=lambda item: item[1].failures, default=None)
     if worst is not None and worst[1].failures:
         yield _tool_clause(gist, *worst)
+    yield from _answers(gist)
     if gist.denied:
         seq, denied = gist.denied[-1]
         times = "" if len(gist.denied) == 1 else f" and {_count(len(gist.denied) - 1, 'other call')}"
@@ -240,6 +258,29 @@ def _on_the_way(run: Run, gist: _Gist) -> Iterator[Clause]:
     if run.ended and run.waited_ms >= 1000:
         waited = _duration_ms(run.waited_ms)
         yield Clause(f"It waited {waited} for people.", gist.parked[0] if gist.parked else None)
+
+
+def _answers(gist: _Gist) -> Iterator[Clause]:
+    """What people said of calls that wanted a yes; many of them are counted."""
+    approved = [one for one in gist.answers if one[1].state == "approved"]
+    if len(approved) > 1:
+        yield Clause(f"People approved {len(approved)} calls.", approved[-1][0])
+    others = [one for one in gist.answers if one not in approved]
+    for seq, answer in [*(approved if len(approved) == 1 else []), *others]:
+        asked = gist.questions.get(answer.approval)
+        if asked is None:
+            continue
+        what, by = f"{asked.tool} ({brief(answer.arguments or asked.arguments)})", " and ".join(answer.by)
+        match answer.state:
+            case "approved":
+                edited = ", changed" if answer.arguments is not None else ""
+                yield Clause(f"{by} approved {what}{edited}.", seq)
+            case "denied":
+                yield Clause(f"{by} denied {what}: {_said(answer.why)}.", seq)
+            case "expired":
+                yield Clause(f"Nobody said in time whether {what} may be made.", seq)
+            case _:
+                pass
 
 
 def _tool_clause(gist: _Gist, name: str, tool: _Tool) -> Clause:
