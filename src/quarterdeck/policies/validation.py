@@ -64,6 +64,8 @@ def _statement_faults(one: Statement, schema: str) -> Iterator[PolicyFault]:
     except (cedar.Malformed, ValueError) as fault:
         problems = (cedar.one_line(str(fault)),)
     for problem in problems:
+        if len(problems) > 1 and problem.startswith("unable to find an applicable action"):
+            continue  # what was said before is why
         yield _fault(one, problem, _fix(problem))
 
 
