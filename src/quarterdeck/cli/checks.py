@@ -193,16 +193,23 @@ async def check_tool_host(settings: Settings) -> Check:
     from quarterdeck.tools import folders
     from quarterdeck.tools.launch import launch_of, uid_for
     from quarterdeck.tools.local import LocalServer
+    from quarterdeck.tools.sandbox import Missing, Mode, Wanted, find
 
     root = Path(tempfile.mkdtemp(prefix="quarterdeck-doctor-"))
     try:
         folder = await asyncio.to_thread(folders.write_out, root, "doctor", {"nothing.py": _MODULE}, {})
         server = ToolServer("doctor", ServerKind.PYTHON, module="nothing.py")
         uid = uid_for(settings.tool_host_uid, server.name)
-        launch = launch_of(server, folder, root, memory=settings.tool_host_memory, uid=uid)
+        wanted = Wanted.of(settings)
+        launch = launch_of(server, folder, root, memory=settings.tool_host_memory, uid=uid, wanted=wanted)
         running = LocalServer(launch, None, lambda _: None)
         try:
             await running.start()
+            found = find()
+            if wanted.mode is Mode.OFF:
+                return judge_isolation(running.process.isolation, "it is switched off", "QUARTERDECK_TOOL_SANDBOX=auto")
+            if isinstance(found, Missing):
+                return judge_isolation(running.process.isolation, found.why, found.fix)
             return judge_isolation(running.process.isolation)
         finally:
             await running.close()
@@ -212,14 +219,16 @@ async def check_tool_host(settings: Settings) -> Check:
         await asyncio.to_thread(folders.remove, root)
 
 
-def judge_isolation(in_force: Sequence[str]) -> Check:
-    """Whether code of others may run here."""
+def judge_isolation(in_force: Sequence[str], why: str = "", fix: str = "") -> Check:
+    """Whether code of others may run here: what is in force and what is not, why there is no sandbox, and the fix."""
     found = ", ".join(in_force) or "nothing"
-    own_user = any(measure.startswith("uid=") for measure in in_force)
-    if own_user and "no_new_privs" in in_force:
+    if any(measure.startswith("sandbox=") for measure in in_force):
         return Check("tool host", Verdict.OK, found)
-    fix = "tool code can read what you can: start workers as root (they change users), or register only code you trust"
-    return Check("tool host", Verdict.WARN, found, fix)
+    lacking = ["tools reach the whole network", "see all files that their user may read"]
+    if not any(measure.startswith("uid=") for measure in in_force):
+        lacking.append("and run as your user (start workers as root: they change users)")
+    found = f"{found}; no sandbox{f' ({why})' if why else ''}: {', '.join(lacking)}"
+    return Check("tool host", Verdict.WARN, found, fix or "register only code that you trust")
 
 
 _MODULE = b"""\

@@ -201,9 +201,13 @@ def test_a_secret_that_is_none_fails():
     assert check_secret(Settings.model_validate({"secret_key": "x" * 16})).verdict is Verdict.OK
 
 
-def test_a_sandbox_is_only_called_one_where_code_runs_as_another_user():
-    assert judge_isolation(["uid=61200", "no_new_privs"]).verdict is Verdict.OK
-    assert judge_isolation(["no_new_privs", "own_uid"]).verdict is Verdict.WARN
+def test_it_is_well_with_tools_only_in_a_sandbox_and_else_is_said_what_they_can_reach():
+    assert judge_isolation(["sandbox=bubblewrap 0.8.0", "network=none", "uid=61200"]).verdict is Verdict.OK
+    without = judge_isolation(["network=open", "uid=61200", "no_new_privs"], "it is not installed", "install it")
+    assert (without.verdict, without.fix) == (Verdict.WARN, "install it")
+    assert "no sandbox (it is not installed): tools reach the whole network" in without.found
+    assert "run as your user" not in without.found
+    assert "run as your user" in judge_isolation(["no_new_privs", "own_uid"]).found
     assert judge_isolation([]).verdict is Verdict.WARN
 
 
