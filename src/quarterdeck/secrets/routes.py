@@ -138,7 +138,7 @@ async def rotate_key(request: Request, desk: OwnerDep) -> Response:
         return Answer({"values": await desk.vault.rotate_key(tx, desk.tenant), "keys": 0})
 
     if desk.tenant == DEPLOYMENT:
-        return Answer({"values": 0, "keys": await desk.vault.rewrap()})
+        return Answer({"values": 0, "keys": await desk.vault.rewrap(desk.actor.subject)})
     async with desk.transaction() as tx:
         return await idempotent(request, desk.actor, tx, act)
 

@@ -26,6 +26,7 @@ from quarterdeck.secrets.records import (
     Sealed,
     Secret,
     SecretMissing,
+    SecretUnreadable,
     TooManySecrets,
     Wanted,
 )
@@ -135,7 +136,7 @@ class Vault:
         _log.info("secret.key_rotated", tenant=str(tenant), values=len(sealed))
         return len(sealed)
 
-    async def rewrap(self) -> int:
+    async def rewrap(self, by: str) -> int:
         """Put the data keys of all tenants under the master key in force; how many there were. May be repeated.
 
         Raises SecretUnreadable where the master key of one is not among those before.
@@ -146,6 +147,8 @@ class Vault:
                 found = await store.wrapped_otherwise(tx, self.masters.current, _REWRAPPED_AT_ONCE)
                 for key in found:
                     await store.rewrap(tx, self.masters.rewrap(key))
+                if found:
+                    await note(tx, None, "secret.keys_rewrapped", by, keys=len(found), master=self.masters.current)
             done += len(found)
             if len(found) < _REWRAPPED_AT_ONCE:
                 _log.info("secret.keys_rewrapped", keys=done, master=self.masters.current)
@@ -163,7 +166,7 @@ class Vault:
         kept = [name for name in names if "/" not in name]
         async with self.database.tenant(tenant) as tx:
             slug = await store.slug(tx, tenant)
-            found = await self._kept(tx, tenant, kept) if kept else {}
+            found = await self._kept(tx, tenant, kept, strict=strict) if kept else {}
         for name in names:
             if name in found:
                 continue
@@ -178,12 +181,21 @@ class Vault:
         self._held.update({(tenant, name): one for name, one in fresh.items()})
         return fresh
 
-    async def _kept(self, tx: Tx, tenant: TenantId, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    async def _kept(
+        self, tx: Tx, tenant: TenantId, names: Sequence[str], *, strict: bool
+    ) -> dict[str, tuple[str, ...]]:
         sealed = await store.values(tx, tenant, names)
-        plain_keys = {key.id: self.masters.unwrap(key) for key in await store.keys(tx, tenant)} if sealed else {}
+        keys = {key.id: key for key in await store.keys(tx, tenant)} if sealed else {}
         versions: dict[str, list[tuple[int, str]]] = {}
         for one in sealed:
-            versions.setdefault(one.name, []).append((one.version, _opened(tenant, one, plain_keys)))
+            try:
+                value = _opened(tenant, one, {one.key: self.masters.unwrap(keys[one.key])})
+            except SecretUnreadable:
+                _log.error("secret.unreadable", secret=one.name, version=one.version, tenant=str(tenant))
+                if strict:
+                    raise
+            else:
+                versions.setdefault(one.name, []).append((one.version, value))
         return {name: newest_first(several) for name, several in versions.items()}
 
     async def _elsewhere(self, tenant: TenantId, slug: str, name: str) -> str:

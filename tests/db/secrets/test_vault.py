@@ -111,15 +111,15 @@ async def test_a_new_master_key_takes_over_and_the_old_one_can_go(
     changing = settings.model_copy(update=secret(vault_key="a-new-master-secret"))
     moved = Vault.of(database, changing)
     assert (await moved.resolve(tenant, ["API"]))["API"] == ONE, "the deployment's secret is still accepted"
-    assert await moved.rewrap() == 2
-    assert await moved.rewrap() == 0
+    assert await moved.rewrap("key:admin") == 2
+    assert await moved.rewrap("key:admin") == 0
     with pytest.raises(SecretUnreadable):
         await (await fresh(vault, settings)).resolve(tenant, ["API"])
     unknown = settings.model_copy(
         update=secret(vault_key="a-third-master-secret", vault_keys_before="long-ago-and-lost")
     )
     with pytest.raises(SecretUnreadable):
-        await Vault.of(database, unknown).rewrap()
+        await Vault.of(database, unknown).rewrap("key:admin")
 
 
 def secret(**values: str) -> dict[str, object]:
@@ -134,7 +134,7 @@ async def test_keys_before_are_accepted_until_all_is_wrapped_anew(
     both = secret(vault_key="second-master-secret-2", vault_keys_before="first-master-secret-1")
     second = Vault.of(database, settings.model_copy(update=both))
     assert (await second.resolve(tenant, ["API"]))["API"] == ONE
-    assert await second.rewrap() == 1
+    assert await second.rewrap("key:admin") == 1
     alone = Vault.of(database, settings.model_copy(update=secret(vault_key="second-master-secret-2")))
     assert (await alone.resolve(tenant, ["API"]))["API"] == ONE
 
@@ -194,6 +194,31 @@ async def test_a_leak_is_counted_and_told(vault: Vault, tenant: TenantId):
     told = await outbox(vault.database, tenant)
     assert [kind for kind, _ in told] == ["secret.leaked"]
     assert "tool:look" in told[0][1]
+
+
+async def test_what_is_done_with_secrets_stands_in_the_audit_without_their_values(vault: Vault, tenant: TenantId):
+    await put(vault, tenant)
+    await put(vault, DEPLOYMENT, "PROVIDER", TWO)
+    async with vault.database.tenant(tenant) as tx:
+        await vault.remove(tx, tenant, "API", "key:k1")
+    async with vault.database.system.transaction() as tx:
+        rows = await tx.fetch("SELECT tenant, kind, actor, target, to_jsonb(a)::text AS whole FROM qd.audit_waiting a")
+    assert {(row["tenant"], row["kind"], row["target"], row["actor"]) for row in rows} == {
+        (tenant, "secret.set", "secret:API", "key:k1"),
+        (DEPLOYMENT, "secret.set", "secret:PROVIDER", "key:k1"),
+        (tenant, "secret.removed", "secret:API", "key:k1"),
+    }
+    assert not [row for row in rows if ONE in row["whole"] or TWO in row["whole"]]
+
+
+async def test_what_can_not_be_opened_is_left_out_where_only_texts_are_cleaned(
+    vault: Vault, tenant: TenantId, settings: Settings
+):
+    await put(vault, tenant)
+    other = Vault.of(vault.database, settings.model_copy(update=secret(secret_key="another-secret-of-all")))
+    assert await other.known(tenant, ["API"], strict=False) == {}
+    with pytest.raises(SecretUnreadable):
+        await other.resolve(tenant, ["API"])
 
 
 async def listening(database: Database, tenant: TenantId) -> None:
