@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from bench import dojo
+from bench import dojo, guarded
 from bench.chaos import ENDED, events_of
 from bench.dojo import TOOLS, Dojo
 from bench.recordings import Recording, cassette, read
@@ -263,7 +263,9 @@ def _show(figures: Mapping[str, Any]) -> None:
 
 
 def main(arguments: list[str], *, quick: bool = False) -> bool:
-    """`python -m bench agentdojo [--every N] [--workers N] [--callers N]`."""
+    """`python -m bench agentdojo [--every N] [--workers N] [--callers N]`, or with `--gate` the other one."""
+    if "--gate" in arguments:
+        return guarded.main([one for one in arguments if one != "--gate"], quick=quick)
     parser = argparse.ArgumentParser(prog="python -m bench agentdojo", description=__doc__)
     parser.add_argument("--every", type=int, default=9 if quick else 1, help="replay every N-th conversation")
     parser.add_argument("--workers", type=int, default=2)

@@ -63,6 +63,10 @@ class Dojo:
         """Its verdicts on a run that has ended: `now` by its checks, `then` by those of the recording's time."""
         return self._asked("/judge", {"run": run, "conversation": conversation, "trace": trace, "text": text})
 
+    def truth(self, conversation: str) -> dict[str, Any]:
+        """The calls that it would make itself: `task` and `attack`, each with `text` or `attack_text` at the end."""
+        return self._asked("/truth", {"conversation": conversation})
+
     def judge_alone(self, conversation: str) -> dict[str, bool]:
         """Its verdicts when it carries the recorded calls out itself, with nothing of ours in between."""
         return self._asked("/judge-alone", {"conversation": conversation})

@@ -65,6 +65,10 @@ _FREE = re.compile(
 )
 
 
+_THINGS = ("payment", "payee", "payroll", "sender", "address")
+"""What begins like a word for doing something and is a thing: `adjust my rent payment` asks for no payment."""
+
+
 class Endorsement:
     """The user's words and what was read, asked about one destination at a time."""
 
@@ -88,14 +92,14 @@ class Endorsement:
         return any(self._lends(reading, grant, value.strip(), form) for reading in self._readings)
 
     def was_asked_for(self, form: Form) -> bool:
-        """Whether a value stands, in any place, in what the user's words told a read to read. Lends nothing by itself."""
+        """Whether a value stands, in any place, in what the user's words told a read to read. It lends nothing."""
         return any(reading.passage.has(form) and self._narrowed(reading) for reading in self._readings)
 
     def asks_for(self, grant: ToolGrant) -> bool:
         """Whether the user's words speak of doing what the tool does."""
         verb = re.split(r"[^A-Za-z]+|(?<=[a-z])(?=[A-Z])", grant.name)[0].lower()
         begins = (*self.ACTS.get(grant.effect, ()), *((verb[:6],) if len(verb) > 2 else ()))
-        return any(word.startswith(begins) for word in self._user.tokens)
+        return any(word.startswith(begins) and not word.startswith(_THINGS) for word in self._user.tokens)
 
     def _lends(self, reading: Reading, grant: ToolGrant, value: str, form: Form) -> bool:
         fields = reading.fields

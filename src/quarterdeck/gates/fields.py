@@ -210,42 +210,27 @@ class Block:
 
     def _quoted(self, first: str) -> str:
         quote, parts = first[0], [first[1:]]
-        read = _single if quote == "'" else _double
-        while True:
-            if quote in parts[-1]:  # only such a line can be the last
-                done = read("\n".join(parts))
-                if done is not None:
-                    return done
+        while (end := _ENDS[quote].match(parts[-1])) is None:
             if self._at >= len(self._lines):
                 raise Unreadable
             parts.append(self._lines[self._at][1])
             self._at += 1
+        if end.end() != len(parts[-1]):
+            raise Unreadable
+        text = "\n".join(parts)[:-1]
+        return _BREAKS.sub(_fold, text).replace("''", "'") if quote == "'" else _unescaped(text)
 
 
 _BREAKS = re.compile(r"\n+")
-_END = re.compile(r"(?<!')(?:'')*'(?!')")
+# No escape of either style goes over the end of a line, save that of the line break itself.
+_ENDS = {"'": re.compile(r"(?:[^']|'')*+'"), '"': re.compile(r'(?:[^"\\]|\\.)*+"')}
 
 
-def _single(text: str) -> str | None:
-    """The content of a single-quoted scalar that ends where the text does; None if it goes on."""
-    end = _END.search(text)
-    if end is None:
-        return None
-    if end.end() != len(text):
-        raise Unreadable
-    return _BREAKS.sub(_fold, text[:-1]).replace("''", "'")
-
-
-def _double(text: str) -> str | None:
-    """The same for a double-quoted one. A line break that is escaped is none."""
+def _unescaped(text: str) -> str:
     found: list[str] = []
     at = 0
     while at < len(text):
         sign = text[at]
-        if sign == '"':
-            if at + 1 != len(text):
-                raise Unreadable
-            return "".join(found)
         if sign == "\\":
             sign, at = _escape(text, at + 1)
         elif sign == "\n":
@@ -253,7 +238,7 @@ def _double(text: str) -> str | None:
             sign, at = _fold(breaks), breaks.end() - 1
         found.append(sign)
         at += 1
-    return None
+    return "".join(found)
 
 
 def _escape(text: str, at: int) -> tuple[str, int]:

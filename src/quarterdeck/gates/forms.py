@@ -40,7 +40,7 @@ POINTERS = frozenset({Kind.EMAIL, Kind.URL, Kind.HOST, Kind.ACCOUNT, Kind.DIGITS
 _LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})+"
 # All characters that may stand before an @: leaving one out would find bob@x.com in a!bob@x.com.
-_EMAIL = re.compile(rf"(?<![\w.+@-])(?>\w[\w.!#$%&'*+/=?^`{{|}}~-]*@{_HOST})(?!@)")
+_EMAIL = re.compile(rf"(?<![\w.+@-])(?>\w[\w.!#$%&'*+/=?^`{{|}}~-]*@{_HOST})(?![\w@-])")
 _URL = re.compile(r"(?<![\w.+-])[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`“”]+")
 _BARE_HOST = re.compile(rf"(?<![\w@/.:-])(?>{_HOST})(?![\w@/:?#-])")
 _ACCOUNT = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}(?![\w-])")
@@ -65,9 +65,8 @@ def form_of(value: str) -> Form:
         return Form(Kind.EMAIL, _lower(text))
     if "://" in text and _URL.fullmatch(text):
         return Form(Kind.URL, url_key(text))
-    compact = text.replace(" ", "").replace("-", "").upper()
-    if text.isascii() and re.fullmatch(r"[A-Z]{2}\d{2}[A-Z0-9]{8,30}", compact):
-        return Form(Kind.ACCOUNT, compact)
+    if text.isascii() and _ACCOUNT.fullmatch(text.upper()):
+        return Form(Kind.ACCOUNT, text.replace(" ", "").replace("-", "").upper())
     return _plain_form(text)
 
 
