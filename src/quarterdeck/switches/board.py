@@ -26,7 +26,7 @@ PERIOD = 1.0
 BELIEVED_FOR = 5.0
 """Seconds after its last successful look for which a board is believed."""
 _PATIENCE = 2.0
-_REMEMBERED = 1_000
+_REMEMBERED = 100_000
 
 UNKNOWN = Standing(known=False)
 """What stands can't be told."""

@@ -222,6 +222,12 @@ class SwitchLifted(Conflict):
     code = "switch.lifted"
 
 
+class TooManySwitches(Conflict):
+    """As many switches stand here as may; lift some, or throw one that reaches further."""
+
+    code = "switch.too_many"
+
+
 class SwitchUnfit(Invalid):
     """This switch can't be thrown as it is described."""
 

@@ -21,10 +21,14 @@ from quarterdeck.switches.records import (
     SwitchId,
     SwitchLifted,
     SwitchUnfit,
+    TooManySwitches,
     Wanted,
     pin_of,
 )
 from quarterdeck.switches.wording import show
+
+MOST_STANDING = 500
+"""Switches that may stand in a tenant, and beside those for everybody: every process keeps all of them in memory."""
 
 THROWN, LIFTED = "switch.thrown", "switch.lifted"
 """Kinds of what is announced and audited."""
@@ -58,8 +62,13 @@ class Switches:
         return wanted
 
     async def throw(self, tx: Tx, wanted: Wanted, by: str) -> Switch:
-        """Throw a switch, once the transaction commits. Raises SwitchUnfit. Who may do it is asked before."""
+        """Throw a switch, once the transaction commits. Who may do it is asked before.
+
+        Raises SwitchUnfit, or TooManySwitches.
+        """
         wanted = await self.judge(tx, wanted)
+        if await store.count(tx, wanted.tenant) >= MOST_STANDING:
+            raise TooManySwitches(limit=MOST_STANDING)
         switch = await store.throw(tx, SwitchId(uuid7()), wanted, by)
         await self._tell(tx, switch, THROWN, by, wanted.why)
         _log.info("switch.thrown", switch=str(switch.id), scope=switch.scope, action=switch.action, by=by)

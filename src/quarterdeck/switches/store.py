@@ -30,6 +30,9 @@ _FIND = f"SELECT {_COLUMNS} FROM qd.switches WHERE {_MINE} AND id = $2"
 # The same, held until the transaction ends: two who lift it take turns.
 _LOCK = f"{_FIND} FOR UPDATE"
 
+# How many stand of those that hit this tenant alone, or, for NULL, everybody.
+_COUNT = "SELECT count(*) FROM qd.switches WHERE tenant IS NOT DISTINCT FROM $1 AND lifted_at IS NULL"
+
 # Throw a switch.
 _THROW = f"""
 INSERT INTO qd.switches (id, tenant, deployment, scope, target, agent, action, value, in_flight, why, thrown_by, until)
@@ -109,6 +112,11 @@ async def find(tx: Tx, tenant: TenantId | None, switch: SwitchId, *, lock: bool 
     """One switch that hits a tenant. Held until the transaction ends if so wanted: then only one that it may lift."""
     row = await tx.fetchrow(_LOCK if lock else _FIND, tenant, switch)
     return switch_of(row) if row else None
+
+
+async def count(tx: Tx, tenant: TenantId | None) -> int:
+    """How many switches stand that hit this tenant alone; for None, those that hit everybody."""
+    return int(await tx.fetchval(_COUNT, tenant))
 
 
 async def throw(tx: Tx, switch: SwitchId, wanted: Wanted, by: str) -> Switch:

@@ -20,8 +20,8 @@ from quarterdeck.runs.events import Event, RunParked, RunReleased
 from quarterdeck.runs.fold import fold
 from quarterdeck.runs.log import Departure, Hold
 from quarterdeck.runs.records import Run, Status
-from quarterdeck.switches import store
-from quarterdeck.switches.records import Action, Scope, Switch, SwitchLifted, Wanted
+from quarterdeck.switches import service, store
+from quarterdeck.switches.records import Action, Scope, Switch, SwitchLifted, TooManySwitches, Wanted
 from quarterdeck.switches.rules import holding, index
 from quarterdeck.switches.service import Switches
 from tests.db.runs.scene import Heard, Scene, new_tenant
@@ -101,6 +101,20 @@ async def test_nobody_rewrites_the_history(scene: Scene, levers: Levers):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with scene.database.system.transaction() as tx:
                 await tx.execute(statement, own.id)
+
+
+async def test_no_more_stand_in_a_tenant_than_every_process_can_keep(
+    scene: Scene, levers: Levers, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(service, "MOST_STANDING", 2)
+    first = await levers.throw()
+    await levers.throw()
+    with pytest.raises(TooManySwitches):
+        await levers.throw()
+    await Levers(scene.database, levers.switches.wakes, await new_tenant(scene.database)).throw()
+    await levers.throw(Scope.EVERYTHING)
+    await levers.lift(first)
+    await levers.throw()
 
 
 async def test_of_two_who_lift_a_switch_one_does(scene: Scene, levers: Levers):
