@@ -15,22 +15,31 @@ SKEW = timedelta(minutes=5)
 _NAMES = ", ".join(FIELDS)
 _LOGGED = "(SELECT e.data::text FROM qd.run_events e WHERE e.tenant = a.tenant AND e.run = a.run AND e.seq = a.seq)"
 _KEPT = "(SELECT p.payload FROM qd.audit_payloads p WHERE p.tenant = a.tenant AND p.id = a.id)"
-_WANTED = """
-    tenant = $1 AND ($2::uuid IS NULL OR id < $2) AND ($3::text IS NULL OR kind = $3)
-    AND ($4::text IS NULL OR actor = $4) AND ($5::text IS NULL OR action = $5) AND ($6::uuid IS NULL OR run = $6)
-    AND ($7::text IS NULL OR verdict = $7)
-    AND ($8::timestamptz IS NULL OR at >= $8) AND ($9::uuid IS NULL OR id >= $9)
-    AND ($10::timestamptz IS NULL OR at < $10) AND ($11::uuid IS NULL OR id < $11)
-    ORDER BY id DESC LIMIT $12"""
+
+# What narrows a list, by the filter's member. Only what is given goes into the statement, so that the server picks the
+# index for it: a condition that may be absent would have it plan for the case that it is.
+_NARROWING = {
+    "before": "id < {}",
+    "kind": "kind = {}",
+    "actor": "actor = {}",
+    "action": "action = {}",
+    "run": "run = {}",
+    "verdict": "verdict = {}",
+    "since": "at >= {}",
+    "since_id": "id >= {}",
+    "until": "at < {}",
+    "until_id": "id < {}",
+}
 
 # Rows that a filter wants, newest first, sealed or not. Ids are in the order of time, give or take the clocks.
-LIST = f"""
+_LIST = f"""
 SELECT * FROM (
     (SELECT {_NAMES}, NULL::bigint AS position, NULL::bytea AS mac, NULL::bytea AS hash
-     FROM qd.audit_waiting WHERE {_WANTED})
+     FROM qd.audit_waiting WHERE tenant = $1 {{narrowed}} ORDER BY id DESC LIMIT $2)
     UNION ALL
-    (SELECT {_NAMES}, position, mac, hash FROM qd.audit WHERE {_WANTED})) AS both_kinds
-ORDER BY id DESC LIMIT $12
+    (SELECT {_NAMES}, position, mac, hash
+     FROM qd.audit WHERE tenant = $1 {{narrowed}} ORDER BY id DESC LIMIT $2)) AS both_kinds
+ORDER BY id DESC LIMIT $2
 """
 
 # One row with its payload, sealed or not.
@@ -80,21 +89,21 @@ def row_of(row: Stored) -> Row:
 
 async def listed(tx: Tx, tenant: TenantId, wanted: Filter, before: UUID | None, limit: int) -> list[Row]:
     """Rows, newest first, older than `before`."""
-    rows = await tx.fetch(
-        LIST,
-        tenant,
-        before,
-        wanted.kind,
-        wanted.actor,
-        wanted.action,
-        wanted.run,
-        wanted.verdict,
-        wanted.since,
-        _floor(wanted.since, -SKEW),
-        wanted.until,
-        _floor(wanted.until, SKEW),
-        limit,
-    )
+    given: dict[str, object] = {
+        "before": before,
+        "kind": wanted.kind,
+        "actor": wanted.actor,
+        "action": wanted.action,
+        "run": wanted.run,
+        "verdict": wanted.verdict,
+        "since": wanted.since,
+        "since_id": _floor(wanted.since, -SKEW),
+        "until": wanted.until,
+        "until_id": _floor(wanted.until, SKEW),
+    }
+    narrowing = {name: value for name, value in given.items() if value is not None}
+    conditions = [f" AND {_NARROWING[name].format(f'${place}')}" for place, name in enumerate(narrowing, 3)]
+    rows = await tx.fetch(_LIST.format(narrowed="".join(conditions)), tenant, limit, *narrowing.values())
     return [row_of(row) for row in rows]
 
 
