@@ -109,8 +109,13 @@ class Ledger:
     async def _intend(self, tx: Tx, event: ToolCalled) -> None:
         """The intent into the ledger; the approval that allowed it is used up in the same transaction."""
         tenant, run, digest = self._run.tenant, self._run.id, fingerprint(event.arguments)
-        if event.approval is not None and not await approvals.consume(tx, tenant, UUID(event.approval), digest):
-            raise ApprovalSpent(approval=event.approval)
+        if event.approval is not None:
+            approval, release = UUID(event.approval), self._run.release
+            used = await approvals.consume(
+                tx, tenant, approval, digest, run=run, call=event.call, tool=event.tool, release=release
+            )
+            if not used:
+                raise ApprovalSpent(approval=event.approval)
         if event.child is not None and (child := self._children.get(event.child)) is not None:
             await self._runs.delegate(tx, child.submission, child.messages)
         if event.effect != Effect.READ:
