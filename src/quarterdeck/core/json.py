@@ -66,4 +66,13 @@ def fingerprint(value: Json) -> str:
     try:
         return digest(value)
     except ValueError:
-        return hashlib.sha256(repr(value).encode("utf-8", "replace")).hexdigest()
+        return hashlib.sha256(repr(_sorted(value)).encode("utf-8", "replace")).hexdigest()
+
+
+def _sorted(value: Json) -> Json:
+    """The same with the members of each object by name: the database gives them back in an order of its own."""
+    if isinstance(value, Mapping):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return [_sorted(item) for item in value]
+    return value
