@@ -25,7 +25,7 @@ from quarterdeck.tools.host.begin import SET_ASIDE, Plan
 from quarterdeck.tools.host.confine import PROCESSES, stay_undumpable
 from quarterdeck.tools.host.processes import MARK, end_all, end_group, innermost
 from quarterdeck.tools.said import Said
-from quarterdeck.tools.sandbox import PLAIN, Bubblewrap, Room, Wanted
+from quarterdeck.tools.sandbox import PLAIN, Bubblewrap, Mode, Room, Wanted
 from quarterdeck.tools.warden import Warden
 
 log = get(__name__)
@@ -219,6 +219,7 @@ def _arguments(launch: Launch, scratch: Path, found: Bubblewrap | None) -> list[
     plan: Plan = {
         "parent": 0 if found else os.getpid(),
         "uid": launch.uid,
+        "filtered": launch.wanted.mode is not Mode.OFF,
         "sandbox": _described(found, launch, room) if found else {},
         "interpreter": other,
         "scratch": str(scratch),

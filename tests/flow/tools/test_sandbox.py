@@ -108,6 +108,30 @@ HOSTILE = Code('''
         return born
 
     @tool(effect="read")
+    def call_the_kernel() -> dict:
+        """System calls that no honest tool makes, and some that all make."""
+        import ctypes, threading
+        libc = ctypes.CDLL(None, use_errno=True)
+        def said(*call):
+            ctypes.set_errno(0)
+            return os.strerror(ctypes.get_errno()) if libc.syscall(*call) < 0 else "done"
+        arm = os.uname().machine == "aarch64"
+        new_user = ctypes.c_ulong(0x10000000 | signal.SIGCHLD)
+        found = {
+            "unshare": said(97 if arm else 272, ctypes.c_ulong(0x10000000)),
+            "clone": said(220 if arm else 56, new_user, 0, 0, 0, 0),
+            "io_uring": said(425, 8, None),
+            "ptrace": said(117 if arm else 101, 0, 0, 0, 0),
+        }
+        threads = [threading.Thread(target=lambda: None) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        found["child"] = subprocess.run(["echo", "well"], capture_output=True, text=True).stdout.strip()
+        return found
+
+    @tool(effect="read")
     def rise() -> list:
         """Get rights."""
         mounted = subprocess.run(["mount", "-t", "tmpfs", "none", "/usr"], capture_output=True).returncode
@@ -256,6 +280,17 @@ async def test_rights_can_not_be_had_inside(tmp_path):
         result = listed(await tools.perform(a_request(HOSTILE.release, "rise")))
         assert result[:3] == [True, True, True]
         assert result[3] in {"Operation not permitted", "no need"}
+
+
+@pytest.mark.parametrize("found", [FOUND, Missing("a test does without", "nothing")], ids=["here", "without walls"])
+@pytest.mark.skipif(os.uname().machine not in {"x86_64", "aarch64"}, reason="the filter knows these two only")
+async def test_calls_that_attacks_on_the_kernel_are_made_of_are_refused(tmp_path, monkeypatch, found):
+    monkeypatch.setattr(sandbox, "find", lambda: found)
+    async with tools_for(tmp_path, HOSTILE) as tools:
+        said = (await tools.perform(a_request(HOSTILE.release, "call_the_kernel"))).structured
+        assert said.pop("child") == "well"
+        assert set(said.values()) == {"Operation not permitted"}, said
+        assert walls_of(tools.statistics().hosts[0])["syscalls"] == "filtered"
 
 
 @walled

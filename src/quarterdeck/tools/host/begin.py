@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from quarterdeck.tools.host.confine import confine, stay_undumpable
 from quarterdeck.tools.host.processes import MARK
+from quarterdeck.tools.host.syscalls import refuse_dangerous
 
 SET_ASIDE = "QUARTERDECK_SET_"
 """Before the names of variables that are the release's: the dynamic linker and Python obey some as soon as they start,
@@ -23,12 +24,13 @@ and this process starts with the rights of its worker.
 class Plan(TypedDict):
     """What the worker tells the child, as JSON on its command line: nothing secret.
 
-    `sandbox` names the walls that it stands in, by measure; empty = none. `interpreter` serves in the end, where that
-    is not the Python that this is.
+    `filtered` = dangerous system calls are refused. `sandbox` names the walls that it stands in, by measure; empty =
+    none. `interpreter` serves in the end, where that is not the Python that this is.
     """
 
     parent: int
     uid: int
+    filtered: bool
     sandbox: dict[str, str]
     interpreter: str
     scratch: str
@@ -62,6 +64,8 @@ def main() -> None:
                 limits=plan["limits"],
             ),
         ]
+        if plan["filtered"] and refuse_dangerous():
+            in_force.append("syscalls=filtered")
         _take_environment()
         if plan["command"]:
             _say({"quarterdeck": "confined", "in_force": in_force})
