@@ -9,6 +9,7 @@ from quarterdeck.core.errors import NotFound
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.text import is_storable
 from quarterdeck.db.pool import Database, Transaction
+from quarterdeck.db.records import Tx
 from quarterdeck.http.actor import Actor, ActorDep, Role
 from quarterdeck.http.answers import Answer, Nothing
 from quarterdeck.http.etags import check_if_match, etag_of
@@ -31,6 +32,7 @@ from quarterdeck.policies.bodies import (
     show_policy,
     show_text,
 )
+from quarterdeck.policies.ports import Inspected
 from quarterdeck.policies.records import PolicyText
 from quarterdeck.policies.schema import schema_text
 from quarterdeck.policies.service import Policies
@@ -88,9 +90,7 @@ async def print_release_policies(
 ) -> Answer:
     """A release's policies as they are judged: what its short forms compile to, its files, and the schema."""
     async with desk.transaction() as tx:
-        found = await desk.policies.shelf.find(tx, desk.tenant, release)
-    if not desk.actor.may_use(found.agent):
-        raise NotFound(f"There is no release {release!r} here.")
+        found = await _found(tx, desk, release)
     texts = [show_text(text) for text in (base(), *found.policies)]
     return Answer({"release": found.id, "agent": found.agent, "schema": schema_text(found), "texts": texts})
 
@@ -100,7 +100,9 @@ async def check_policy(body: PolicyTrial, desk: ReaderDep) -> Answer:
     """Look a text through as a tenant's policy; nothing is kept."""
     wanted = PolicyText(body.name, _storable(body.text, "body.text"))
     async with desk.transaction() as tx:
-        return Answer(show_findings(wanted, await desk.policies.check(tx, desk.tenant, wanted, body.release)))
+        release = None if body.release is None else await _found(tx, desk, body.release)
+        findings = await desk.policies.check(tx, desk.tenant, wanted, release)
+    return Answer(show_findings(wanted, findings))
 
 
 @router.get("/{name}", response_model=PolicyRecord)
@@ -179,6 +181,14 @@ async def compare_policy(
 def etag_of_policy(policy: TenantPolicy) -> str:
     """The ETag of a policy in force."""
     return etag_of([policy.name, policy.version])
+
+
+async def _found(tx: Tx, desk: Desk, name: str) -> Inspected:
+    """The release of a name. Other agents than those of the key are not found."""
+    found = await desk.policies.shelf.find(tx, desk.tenant, name)
+    if not desk.actor.may_use(found.agent):
+        raise NotFound(f"There is no release {name!r} here.")
+    return found
 
 
 def _guard(request: Request, present: TenantPolicy | None) -> None:

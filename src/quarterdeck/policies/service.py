@@ -1,7 +1,7 @@
 """What is done with a tenant's policies, in the caller's transaction; who may do it is asked at the border."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from quarterdeck.audit import store as audit
@@ -109,13 +109,10 @@ class Policies:
         await self._tell(tx, tenant, added, present)
 
     async def check(
-        self, tx: Tx, tenant: TenantId, wanted: PolicyText, release: str | None = None
+        self, tx: Tx, tenant: TenantId, wanted: PolicyText, release: Inspected | None = None
     ) -> tuple[Finding, ...]:
         """What is wrong with a text as a tenant's policy, under one release or under all that new runs take."""
-        if release is None:
-            releases: Sequence[Inspected] = await self.shelf.current(tx, tenant, None)
-        else:
-            releases = [await self.shelf.find(tx, tenant, release)]
+        releases = await self.shelf.current(tx, tenant, None) if release is None else [release]
         return await asyncio.to_thread(examine, wanted, releases)
 
     async def require_sound(self, tx: Tx, tenant: TenantId, wanted: PolicyText) -> tuple[Finding, ...]:

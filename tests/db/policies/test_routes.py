@@ -156,6 +156,8 @@ async def test_a_key_for_one_agent_learns_nothing_of_the_others(
     for answer in (
         await client.get(f"/v1/policies/release/{release}"),
         await client.get("/v1/policies/who", params={"agent": "desk"}),
+        await client.post("/v1/policies/check", json={"text": BIG, "release": "desk"}),
+        await client.post("/v1/policies/simulate", json={"name": "x", "text": NEVER, "agent": "desk"}),
         await client.post("/v1/policies/explain", json={"agent": "desk", "tool": "refund"}),
     ):
         assert answer.status_code == 404
