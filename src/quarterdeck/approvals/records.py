@@ -137,7 +137,7 @@ class ReasonMissing(Invalid):
 
 
 class EditRefused(Invalid):
-    """These arguments can't be approved: they hold a number that has no exact JSON form."""
+    """These arguments can't be approved: they hold a number that JSON has no form for."""
 
     code = "approval.edit_refused"
 

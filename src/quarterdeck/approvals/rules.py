@@ -28,7 +28,7 @@ from quarterdeck.approvals.records import (
     Vote,
 )
 from quarterdeck.core.clock import moment
-from quarterdeck.core.json import JsonObject, digest
+from quarterdeck.core.json import JsonObject, fingerprint, is_finite
 from quarterdeck.http.records import Actor
 from quarterdeck.runs.records import Effect, Run, Status
 from quarterdeck.runs.wording import in_words
@@ -132,11 +132,10 @@ def may_many(held: Approval) -> bool:
 
 
 def digest_of(arguments: JsonObject) -> str:
-    """What a yes to these arguments is bound to. Raises EditRefused where they have no canonical form."""
-    try:
-        return digest(arguments)
-    except ValueError:
-        raise EditRefused from None
+    """What a yes to these arguments is bound to. Raises EditRefused where they can't be sent as they are."""
+    if not is_finite(arguments):
+        raise EditRefused
+    return fingerprint(arguments)
 
 
 def person_of(actor: Actor) -> Person:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from quarterdeck.core.ids import uuid7
-from quarterdeck.core.json import digest
+from quarterdeck.core.json import digest, fingerprint
 from quarterdeck.runs.records import Status
 from tests.db.approvals.scene import ARGUMENTS, Asked, AskingScene, question
 from tests.db.runs.api import Stage
@@ -91,8 +91,12 @@ async def test_an_edit_is_shown_beside_what_the_agent_asked_for(asking: AskingSc
     assert shown["arguments"] == ARGUMENTS
     assert shown["edited"] == {"order": 1001, "amount_usd": 20, "note": "a\N{REPLACEMENT CHARACTER}b"}
     refused = await asking.asking()
-    huge = await reviewer.post(address(refused, "approve"), json={"digest": DIGEST, "arguments": {"n": 2**60}})
-    assert (huge.status_code, huge.json()["code"]) == (422, "approval.edit_refused")
+    nan = f'{{"digest": "{DIGEST}", "arguments": {{"n": NaN}}}}'
+    answer = await reviewer.post(address(refused, "approve"), content=nan, headers={"content-type": "application/json"})
+    assert answer.status_code in {400, 422}
+    huge = {"digest": DIGEST, "arguments": {"n": 2**60}}
+    assert (await reviewer.post(address(refused, "approve"), json=huge)).json()["edited"] == {"n": 2**60}
+    assert await asking.consume(refused.id, fingerprint({"n": 2**60}))
 
 
 async def test_denying_needs_a_reason(asking: AskingScene, reviewer):

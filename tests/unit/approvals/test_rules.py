@@ -178,7 +178,7 @@ def test_who_may_answer(roles: tuple[str, ...], person: Person, refused: type[Er
     [
         (replace(YES, digest="00"), Changed),
         (replace(NO, why=""), ReasonMissing),
-        (replace(YES, arguments={"n": 2**60}), EditRefused),
+        (replace(YES, arguments={"n": float("nan")}), EditRefused),
     ],
 )
 def test_what_does_not_count(said: Said, refused: type[Error]):
