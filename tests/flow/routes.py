@@ -22,6 +22,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/v1/keys"): {"name": "made by nobody", "roles": ["owner"]},
     ("POST", "/v1/providers"): {"name": "made-by-nobody", "kind": "openai", "key": "sk-nothing"},
     ("PATCH", "/v1/providers/{name}"): {"options": {}},
+    ("PUT", "/v1/secrets/{name}"): {"description": "said by nobody"},
     ("POST", "/v1/webhooks"): {"url": "https://1.1.1.1/hook"},
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"enabled": False},
 }

@@ -53,6 +53,9 @@ def command(
         settings = altered(settings, port=port)
     if record is not None:
         settings = altered(settings, record=str(record.absolute()))
+    if not settings.vault_env_tenants:
+        # Whose machine this is may give its own variables to its own agents.
+        settings = altered(settings, vault_env_tenants=tenant)
     log.configure("warning", json=False)
     screen = Screen(everything=verbose)
     # Whatever ends a terminal session ends the deployment in good order.

@@ -19,6 +19,9 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Connect mode
 KeyFrom = Annotated[
     str, typer.Option("--key-from", metavar="VARIABLE", help="The variable that holds its key, such as OPENAI_API_KEY.")
 ]
+SecretOption = Annotated[
+    str, typer.Option("--secret", metavar="NAME", help="A secret of the deployment instead, resolved when it is used.")
+]
 OptionOption = Annotated[
     list[str], typer.Option("--option", metavar="NAME=VALUE", help="A setting of the connection; JSON or text.")
 ]
@@ -32,6 +35,7 @@ def add(
     ],
     url: Annotated[str | None, typer.Option(help="Its address; left out, the vendor's own service.")] = None,
     key_from: KeyFrom = "",
+    secret: SecretOption = "",
     option: OptionOption = [],  # noqa: B006
     agent: Annotated[list[str], typer.Option(help="Only for this agent; several times for more.")] = [],  # noqa: B006
     json: JsonFlag = False,
@@ -44,7 +48,7 @@ def add(
         name,
         kind,
         base_url=url,
-        key=key_of(key_from),
+        key=key_of(key_from, secret),
         options=options_of(option) or None,
         agents=agent or None,
     )
@@ -73,13 +77,14 @@ def update(
     name: str,
     url: Annotated[str | None, typer.Option(help="A new address; a new origin needs the key again.")] = None,
     key_from: KeyFrom = "",
+    secret: SecretOption = "",
     option: OptionOption = [],  # noqa: B006
     json: JsonFlag = False,
 ) -> None:
     """Change a connection's address, key or settings; what is left out stays. Workers follow within seconds."""
     client = deck(admin=True).providers
     options = {**client.get(name).options, **options_of(option)} if option else None
-    provider = client.update(name, base_url=url, key=key_of(key_from), options=options)
+    provider = client.update(name, base_url=url, key=key_of(key_from, secret), options=options)
     Screen(json=json).facts(provider, _facts(provider))
 
 
@@ -90,8 +95,12 @@ def remove(name: str, json: JsonFlag = False) -> None:
     Screen(json=json).facts({"removed": name}, [("removed", name)])
 
 
-def key_of(variable: str) -> str | None:
-    """The key in a variable of the environment. Raises BadParameter where it is not set."""
+def key_of(variable: str, secret: str = "") -> str | None:
+    """The key in a variable of the environment, or the name of a secret. Raises BadParameter where it is not set."""
+    if variable and secret:
+        raise typer.BadParameter("give either --key-from or --secret", param_hint="--secret")
+    if secret:
+        return f"secret://{secret}"
     if not variable:
         return None
     key = os.environ.get(variable, "")

@@ -94,7 +94,7 @@ class CommandSection(Section):
     )
     environment: Annotated[dict[str, str], Field(max_length=64)] = Field(
         default_factory=dict,
-        description="Its environment variables; it gets no others. No credentials belong here.",
+        description="Its environment variables; it gets no others. No credentials belong here, nor names of secrets.",
     )
 
 
@@ -103,7 +103,8 @@ class AddressSection(Section):
 
     url: str = Field(description="Its address.", examples=["https://mcp.example.com/mcp"])
     headers: Annotated[dict[str, str], Field(max_length=32)] = Field(
-        default_factory=dict, description="Sent with each request. No credentials belong here."
+        default_factory=dict,
+        description="Sent with each request. Credentials are named, `Bearer secret://NAME`, and never stand here.",
     )
 
 
