@@ -161,6 +161,14 @@ def test_marks_are_kept_and_the_function_stays_an_ordinary_one():
     assert found.declared() == {"effect": "payment", "repeat": "keyed", "trust": "trusted", "timeout": 5}
 
 
+def test_code_may_say_which_arguments_are_destinations():
+    @tool(destinations=["to", "items[].account"], payload=[])
+    def send(to: str, items: list[dict[str, str]]) -> None:
+        """Send."""
+
+    assert tools_of({"x": send})["send"].declared() == {"destinations": ("to", "items[].account"), "payload": ()}
+
+
 def test_two_functions_of_one_name_are_refused_and_one_under_two_names_is_one():
     @tool(name="same")
     def one():
