@@ -15,6 +15,7 @@ from quarterdeck.db.pool import Database
 from quarterdeck.db.wakes import POLICIES, Heard, Wakes
 from quarterdeck.policies import store
 from quarterdeck.policies.records import PolicyText
+from quarterdeck.policies.statements import read
 from quarterdeck.policies.tenant import PoliciesUnknown
 
 PAUSE = 1.0
@@ -84,9 +85,17 @@ class PolicyBook:
             changes = await store.changes(tx)
             rows = None if changes == self._changes else await store.every(tx)
         if rows is not None:
+            await asyncio.to_thread(_parse, self._fresh(rows))
             self._take(rows)
             self._changes = changes
         self._looked_at = began
+
+    def _fresh(self, rows: Sequence[tuple[TenantId, str, str]]) -> list[PolicyText]:
+        """Texts that were changed while this process ran. At its start all are new, and parsed when they are needed."""
+        if self._changes is None:
+            return []
+        known = {(tenant, text.name): text.text for tenant, texts in self._texts.items() for text in texts}
+        return [PolicyText(name, text) for tenant, name, text in rows if known.get((tenant, name)) != text]
 
     def _take(self, rows: Sequence[tuple[TenantId, str, str]]) -> None:
         texts: dict[TenantId, list[PolicyText]] = {}
@@ -114,6 +123,12 @@ class PolicyBook:
     def _require_known(self) -> None:
         if not self.known:
             raise PoliciesUnknown
+
+
+def _parse(texts: Sequence[PolicyText]) -> None:
+    """Parse texts beside the event loop. What was parsed is remembered: the gate then finds it done."""
+    for text in texts:
+        read(text)
 
 
 def digest_of(texts: Sequence[PolicyText]) -> str:
