@@ -33,7 +33,15 @@ Value = TypeVar("Value")
 class Standings(Protocol):
     """What switches leave: `switches.board.Board`."""
 
-    def standing(self, tenant: TenantId, agent: str, *, tool: str | None = None, server: str | None = None) -> Standing:
+    def standing(
+        self,
+        tenant: TenantId,
+        agent: str,
+        *,
+        tool: str | None = None,
+        server: str | None = None,
+        background: bool = False,
+    ) -> Standing:
         """What they leave of a call; never waits."""
         ...
 
@@ -88,11 +96,13 @@ class Gathering:
         grant = granted.grant(call.tool)
         now = self._clock.now()
         if grant is None:
-            standing = self._live.switches.standing(facts.tenant, facts.agent)
+            standing = self._live.switches.standing(facts.tenant, facts.agent, background=facts.background)
             return Wish(call, release, None, granted, facts, standing, None, None, Bound(call.arguments), "", ms(now))
         wanted = call.arguments if facts.edited is None else facts.edited
         bound = bind(grant, wanted, facts)
-        standing = self._live.switches.standing(facts.tenant, facts.agent, tool=grant.name, server=grant.server)
+        standing = self._live.switches.standing(
+            facts.tenant, facts.agent, tool=grant.name, server=grant.server, background=facts.background
+        )
         level = self._level(grant, facts, standing)
         policies = self._policies_of(release, facts.tenant)
         effective = digest([policies.digest if policies else None, level, list(standing.switches)])

@@ -21,7 +21,7 @@ class ToolFacts:
 
     `again` = decided before, by an attempt that died. `used` counts the run's calls by tool, `affected` the records
     that they touched. `asked` and `said` are the question that a person was put about this call, and the answer;
-    `waited` are the seconds for which it was told "not now" before.
+    `waited` are the seconds for which it was told "not now" before. `background`: the run's priority is below zero.
     """
 
     tenant: TenantId
@@ -42,6 +42,7 @@ class ToolFacts:
     asked: ApprovalAsked | None = None
     said: ApprovalAnswered | None = None
     waited: float = 0.0
+    background: bool = False
 
     @property
     def edited(self) -> JsonObject | None:
@@ -66,6 +67,7 @@ class Intent:
     boot_deadline: float
     origins: Mapping[str, str] = field(default_factory=dict[str, str])
     approval: str | None = None
+    approved_by: tuple[str, ...] = ()
     child: str | None = None
     records: int = 0
 
@@ -84,6 +86,7 @@ class Intent:
             timeout_ms=int(self.grant.timeout * 1000),
             origins=self.origins,
             approval=self.approval,
+            approved_by=self.approved_by,
             child=self.child,
             records=self.records,
         )

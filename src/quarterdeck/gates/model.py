@@ -42,11 +42,15 @@ _BACKOFF, _BACKOFF_LIMIT = 0.5, 15.0
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What the loop knows of the run when it wants to ask: steps taken, tokens and seconds used so far."""
+    """What the loop knows of the run when it wants to ask: steps taken, tokens and seconds used so far.
+
+    `background`: its priority is below zero.
+    """
 
     steps: int = 0
     tokens: int = 0
     seconds: float = 0.0
+    background: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,13 @@ class ModelStandings(Protocol):
     """What switches leave of questions to models: `switches.board.Board`."""
 
     def standing(
-        self, tenant: TenantId, agent: str, *, model: str | None = None, provider: str | None = None
+        self,
+        tenant: TenantId,
+        agent: str,
+        *,
+        model: str | None = None,
+        provider: str | None = None,
+        background: bool = False,
     ) -> Standing:
         """What they leave; never waits."""
         ...
@@ -135,13 +145,18 @@ class ModelGate:
     def pin(self, tenant: TenantId, release: Release) -> ModelPin:
         """The exact model to ask: the release's, or the one that a switch has put in its place."""
         pinned = release.model
-        instead = self._standing(tenant, release.agent, pinned).model
+        standing = self._switches.standing(tenant, release.agent, model=pinned.id, provider=pinned.provider)
+        instead = standing.model
         return pinned if instead is None else replace(pinned, provider=instead[0], id=instead[1])
 
     async def decide(self, request: ModelRequest, release: Release, used: ModelFacts) -> Decision:
         """Whether this run may ask now. Raises only what looking up an unknown connection in the database raises."""
         found = await self._models.connection(request.pin.provider)
-        standing = self._standing(request.tenant, request.agent, request.pin)
+        # Of the release's own model, whatever is asked in its place: what is switched off stays switched off.
+        pinned = release.model
+        standing = self._switches.standing(
+            request.tenant, request.agent, model=pinned.id, provider=pinned.provider, background=used.background
+        )
         return decide(CHECKS, Question(request, found, release.limits, used, standing), digest([*standing.switches]))
 
     async def answer(
@@ -194,9 +209,6 @@ class ModelGate:
     def paces(self) -> dict[str, Pace]:
         """The pace of each connection that was asked so far, for metrics."""
         return dict(self._paces)
-
-    def _standing(self, tenant: TenantId, agent: str, pinned: ModelPin) -> Standing:
-        return self._switches.standing(tenant, agent, model=pinned.id, provider=pinned.provider)
 
     async def _redactor(self, request: ModelRequest) -> Redactor:
         if self._secrecy is None:

@@ -121,8 +121,17 @@ class ToolGate:
             boot_deadline=self._clock.boot() + within,
             origins={} if wish.request is None else wish.request.origins,
             approval=facts.asked.approval if approved and facts.asked else None,
+            approved_by=_approved_by(wish),
             records=records(grant, wish.call.arguments) if grant.affects else 0,
         )
+
+
+def _approved_by(wish: Wish) -> tuple[str, ...]:
+    """Who or what let a call pass: the people who were asked, else the level of autonomy; and the policies."""
+    said, request = wish.facts.said, wish.request
+    people = tuple(f"person:{name}" for name in said.by) if said is not None and wish.approved else ()
+    level = () if people or request is None else (f"autonomy:{request.autonomy}",)
+    return (*people, *level)
 
 
 def health_of(outcome: Outcome) -> Health:

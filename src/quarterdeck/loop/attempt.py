@@ -44,7 +44,7 @@ class Surroundings:
 
 
 class Interrupted(Exception):  # a signal, not a fault
-    """Somebody wants this to end while something is in flight."""
+    """Somebody wants what is in flight to end: the run is cancelled, or a switch was thrown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +58,10 @@ class Attempt:
     interrupt: asyncio.Event = field(default_factory=asyncio.Event)
     flights: Flights = field(default_factory=Flights)
 
-    async def unless_interrupted(self, work: Coroutine[object, object, T]) -> T:
-        """The result of `work`, or Interrupted as soon as somebody wants the run to end; the work is cancelled then."""
+    async def unless_interrupted(self, work: Coroutine[object, object, T], cancel: asyncio.Event) -> T:
+        """The result of `work`, or Interrupted as soon as `cancel` is set; the work is cancelled then."""
         task = asyncio.ensure_future(work)
-        stop = asyncio.ensure_future(self.interrupt.wait())
+        stop = asyncio.ensure_future(cancel.wait())
         try:
             await asyncio.wait({task, stop}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():

@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False, slots=True)
 class Flight:
-    """One call on its way. `cancel` set: its tool is told to stop, and what became of it is accounted for."""
+    """One call on its way, or one question to a model (which has neither tool nor server).
 
-    tool: str
-    server: str
-    reads: bool
+    `cancel` set: its tool is told to stop, and what became of it is accounted for; a question is abandoned.
+    """
+
+    tool: str = ""
+    server: str = ""
+    reads: bool = True
+    model: str = ""
+    provider: str = ""
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from quarterdeck.core.text import shorten
 from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt, Interrupted
+from quarterdeck.loop.flights import Flight
 from quarterdeck.loop.model_turn import Denied, ModelTurn, Unanswered
 from quarterdeck.loop.parting import Parting
 from quarterdeck.loop.talk import Talk
@@ -43,14 +44,20 @@ class Job:
     def review(self) -> None:
         """Switches have changed: stop those calls on their way that one says may not even finish."""
         run, switches = self._attempt.run, self._attempt.around.switches
-        self._attempt.flights.stop_those(
-            lambda flight: (
-                switches.standing(run.tenant, run.agent, tool=flight.tool, server=flight.server).interrupts(
-                    reads=flight.reads
-                )
-                is not None
+
+        def is_meant(flight: Flight) -> bool:
+            standing = switches.standing(
+                run.tenant,
+                run.agent,
+                tool=flight.tool or None,
+                server=flight.server or None,
+                model=flight.model or None,
+                provider=flight.provider or None,
+                background=run.priority < 0,
             )
-        )
+            return standing.interrupts(reads=flight.reads) is not None
+
+        self._attempt.flights.stop_those(is_meant)
 
     def drain(self) -> None:
         """Finish the step in hand, then give the run back."""
@@ -78,7 +85,7 @@ class Job:
     def _limits(self) -> Limits:
         """The release's limits, as far as a switch leaves them."""
         limits, run = self._attempt.release.limits, self._attempt.run
-        cap = self._attempt.around.switches.standing(run.tenant, run.agent).max_steps
+        cap = self._attempt.around.switches.standing(run.tenant, run.agent, background=run.priority < 0).max_steps
         return limits if cap is None or cap >= limits.max_steps else replace(limits, max_steps=cap)
 
     async def _go_on(self, step: rules.CallModel | rules.CallTools | rules.Doubt | rules.Nudge) -> bool:

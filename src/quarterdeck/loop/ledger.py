@@ -57,9 +57,11 @@ class Ledger:
         self._links = links
         self._children: dict[str, Child] = {}
         self._entries: dict[str, str] = {}
+        self._tools: dict[str, str] = {}
 
     def note(self, event: ToolCalled) -> None:
-        """An effect has been intended: its outcome will be entered under the same name."""
+        """A call has been intended: its outcome will be entered under the same name."""
+        self._tools[event.call] = event.tool
         if event.effect != Effect.READ:
             self._entries[event.call] = store.entry(event.step, event.call)
 
@@ -125,11 +127,13 @@ class Ledger:
         for seq, event in enumerate(events, first):
             match event:
                 case ToolCalled() | ToolDenied() | ApprovalAsked():
-                    yield self._entry(event, seq, event.tool, event.call, event.decision, _approved_by(event))
+                    yield self._entry(event, seq, event.tool, event.call, event.decision)
                 case ModelCalled():
                     yield self._entry(event, seq, event.model, event.call, event.decision)
                 case ToolAnswered() | ToolFailed() | ToolUnknown():
-                    yield self._entry(event, seq, "", event.call, status=_STATES[type(event)])
+                    yield self._entry(
+                        event, seq, self._tools.get(event.call, ""), event.call, None, _STATES[type(event)]
+                    )
                 case RunEscalated():
                     yield self._entry(event, seq, event.to, event.call)
                 case _:
@@ -142,7 +146,6 @@ class Ledger:
         action: str,
         call: str,
         decision: Decision | None = None,
-        approved_by: tuple[str, ...] = (),
         status: str = "",
     ) -> Entry:
         run = self._run
@@ -158,7 +161,7 @@ class Ledger:
             release=run.release,
             verdict=decision.verdict if decision else "",
             rule=decision.rule if decision else "",
-            approved_by=approved_by,
+            approved_by=_approved_by(event),
             status=status,
             effective=decision.effective if decision else "",
         )
@@ -167,12 +170,11 @@ class Ledger:
 _STATES: dict[type[Event], str] = {ToolAnswered: "happened", ToolFailed: "failed", ToolUnknown: "unknown"}
 
 
-def _approved_by(event: ToolCalled | ToolDenied | ApprovalAsked) -> tuple[str, ...]:
-    """Who or what said yes to a call that was made."""
+def _approved_by(event: Event) -> tuple[str, ...]:
+    """Who or what let a call pass."""
     if not isinstance(event, ToolCalled):
         return ()
-    policies = tuple(f"policy:{policy}" for policy in event.decision.policies)
-    return (f"approval:{event.approval}", *policies) if event.approval else policies
+    return (*event.approved_by, *(f"policy:{policy}" for policy in event.decision.policies))
 
 
 def _intent(event: ToolCalled, digest: str) -> store.EffectIntent:

@@ -9,6 +9,7 @@ from quarterdeck.gates.records import Verdict
 from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
+from quarterdeck.loop.flights import Flight
 from quarterdeck.loop.talk import Talk
 from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed
 from quarterdeck.runs.messages import Call, Spoken, Text
@@ -44,7 +45,7 @@ class ModelTurn:
         recorder.step = f"asking {request.pin.id} (step {step.step})"
         used, now = recorder.state.usage, attempt.around.clock.now()
         seconds = recorder.state.active_ms_at(now) / 1000
-        facts = ModelFacts(steps=step.step - 1, tokens=used.input + used.output, seconds=seconds)
+        facts = ModelFacts(step.step - 1, used.input + used.output, seconds, background=attempt.run.priority < 0)
         decision = await attempt.around.models.decide(request, attempt.release, facts)
         if decision.later_ms is not None:
             return Denied("switch", decision.reason, decision.later_ms / 1000)
@@ -89,7 +90,9 @@ class ModelTurn:
 
         try:
             answering = attempt.around.models.answer(request, deltas.add if deltas else None, on_fault)
-            return await attempt.unless_interrupted(answering)
+            pin = request.pin
+            with attempt.flights.begin(Flight(model=pin.id, provider=pin.provider)) as flight:
+                return await attempt.unless_interrupted(answering, flight.cancel)
         finally:
             if deltas is not None:
                 deltas.send()

@@ -110,6 +110,7 @@ class ToolTurn:
             affected=state.affected,
             asked=call.asked,
             said=call.said,
+            background=run.priority < 0,
         )
 
     async def _perform_all(self, sending: list[tuple[Intent, ToolFacts]]) -> None:

@@ -168,7 +168,8 @@ class ToolCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
     """Intent: decided and about to be sent. Nobody may begin it after `not_after` (Unix milliseconds).
 
     `arguments` are those that are sent: a reviewer may have edited what the model asked for. `origins` says of each
-    argument where its value can have come from. `approval` is the one that this intent uses up; `child` is the run that
+    argument where its value can have come from. `approval` is the one that this intent uses up, and `approved_by` says
+    who or what let it pass: `person:<name>`, `policy:<id>`, `autonomy:<level>`; `child` is the run that
     carries the call out, where the tool is another agent; `records` is how many records it touches, as far as declared.
     """
 
@@ -185,6 +186,7 @@ class ToolCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
     timeout_ms: int = 0
     origins: Mapping[str, str] = {}
     approval: str | None = None
+    approved_by: tuple[str, ...] = ()
     child: str | None = None
     records: int = 0
 
