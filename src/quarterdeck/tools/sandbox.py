@@ -27,11 +27,11 @@ _SHARED_MEMORY = 64 * 1024 * 1024
 _PROBE_WITHIN = 10.0
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
 _ETC = (
-    *("alternatives", "ca-certificates", "ca-certificates.conf", "crypto-policies", "fonts", "gai.conf", "group"),
-    *("host.conf", "hosts", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "locale.alias", "localtime", "magic"),
-    *("mime.types", "nsswitch.conf", "passwd", "pki", "protocols", "resolv.conf", "services", "ssl", "timezone"),
+    *("alternatives", "crypto-policies", "fonts", "group", "hosts", "ld.so.cache", "localtime", "mime.types"),
+    *("nsswitch.conf", "passwd", "pki", "ssl"),
 )
-"""What programs read in /etc that is nobody's secret; the rest of it is not there."""
+_ETC_OF_NETWORKS = ("gai.conf", "host.conf", "protocols", "resolv.conf", "services")
+"""What programs read in /etc that is nobody's secret. The rest is not there; each part costs a host's start a bit."""
 
 
 class Mode(StrEnum):
@@ -150,7 +150,15 @@ def walls(found: Bubblewrap, wanted: Wanted, room: Room) -> list[str]:
     arguments = [found.program, *found.flags, *_NAMESPACES]
     if room.network is Network.NONE:
         arguments.append("--unshare-net")
-    arguments += [*_system(), *_etc(), "--proc", "/proc", *(() if found.own_users else _SYSCTL), "--dev", "/dev"]
+    arguments += [
+        *_system(),
+        *_etc(room.network),
+        "--proc",
+        "/proc",
+        *(() if found.own_users else _SYSCTL),
+        "--dev",
+        "/dev",
+    ]
     arguments += [
         *_memory(_SHARED_MEMORY, "1777"),
         _SHM,
@@ -247,9 +255,9 @@ def _system() -> list[str]:
     return arguments
 
 
-def _etc() -> list[str]:
+def _etc(network: Network) -> list[str]:
     arguments = [*_OPEN_FOLDER, "/etc"]
-    for name in _ETC:
+    for name in (*_ETC, *(() if network is Network.NONE else _ETC_OF_NETWORKS)):
         path = f"/etc/{name}"
         # Often a link to where it would not be found.
         if os.path.exists(path):
