@@ -6,6 +6,7 @@ import os
 import psutil
 import pytest
 
+from quarterdeck.tools.sandbox import Bubblewrap, find
 from tests.flow.stage import Json, Stage, Tenant
 from tests.marks import as_root
 
@@ -171,7 +172,9 @@ def test_a_tool_that_forks_without_end_meets_its_limit_and_takes_nothing_along(s
     agent(tenant, {"call": "multiply"}, {"text": "done"})
     run = tenant.submit()
     assert tenant.until(run, within=60)["status"] == "succeeded"
-    assert 1 < int(said(tenant, run)["multiply"]) < 256
+    told = said(tenant, run)["multiply"]
+    # On a slow machine its memory is noticed before it is done.
+    assert "process ended" in told or 1 < int(told) < 256
 
 
 def test_a_tool_finds_no_secret_of_the_deployment_and_no_way_into_its_database(stage: Stage, tenant: Tenant):
@@ -185,9 +188,10 @@ def test_a_tool_finds_no_secret_of_the_deployment_and_no_way_into_its_database(s
     assert found["environs"] == []
     assert not [command for command in found["memories"] if "quarterdeck" in command and "tools.host" not in command]
     assert not [name for name in found["own"] if name.startswith("QUARTERDECK_") and name != "QUARTERDECK_HOST"]
-    # The first form has no wall around the network: the port answers, and asks for a password (10 = SASL).
-    assert told["knock"] == "R10"
-    if os.geteuid() == 0:
+    walled = isinstance(find(), Bubblewrap)
+    # Without walls the port answers, and asks for a password (10 = SASL).
+    assert ("refused" in told["knock"]) if walled else (told["knock"] == "R10")
+    if os.geteuid() == 0 or walled:
         assert found["files"] == []
     else:
         pytest.skip("files of the deployment are closed to its tools only where those run as another user")

@@ -79,6 +79,8 @@ def nothing_is_left_behind():
 @pytest.fixture
 async def stage(settings: Settings) -> AsyncIterator[Stage]:
     stop = asyncio.Event()
+    # As under `qd dev`: the support desk's ledger outlives its host.
+    settings = settings.model_copy(update={"tool_host_writes": "/var/tmp"})
     async with deployed(settings) as deployment:
         worker = asyncio.create_task(work(settings, urls_of(settings), stop))
         owner = await deployment.tenant("acme")
