@@ -20,6 +20,7 @@ from quarterdeck.core.ids import (
 from quarterdeck.core.json import Json
 from quarterdeck.db.pool import Database
 from quarterdeck.engine import store as engine
+from quarterdeck.loop.ledger import Ledger
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import BEHAVIOUR_VERSION
 from quarterdeck.runs import admission, log, store
@@ -70,7 +71,8 @@ class Worker:
         """The real appender on this hold."""
         state = fold(await self.scene.log(hold.run))
         run = await self.scene.read(hold.run)
-        return Recorder(self.scene.database, self.scene.heard, self.scene.clock, hold, state, run, lambda: True)
+        ledger = Ledger(run, self.scene.runs, None)
+        return Recorder(self.scene.database, self.scene.heard, self.scene.clock, hold, state, run, lambda: True, ledger)
 
     async def leave(self, hold: Hold, to: Departure, *events: Event) -> None:
         await (await self.recorder(hold)).leave(to, *events)
