@@ -1,6 +1,7 @@
 """`quarterdeck agent`: check an agent's folder, register it, see which agents there are."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ from quarterdeck.cli.arguments import JsonFlag, LimitOption, TenantOption
 from quarterdeck.cli.connect import deck
 from quarterdeck.cli.facts import members, text
 from quarterdeck.cli.screen import Screen
+from quarterdeck.spec.marks import Marks, suggest
 
 if TYPE_CHECKING:
     from quarterdeck.releases.build import Draft
@@ -42,6 +44,10 @@ def check(folder: FolderArgument, json: JsonFlag = False) -> None:
                 "agent": draft.manifest["agent"],
                 "warnings": [warning.as_json() for warning in warnings],
                 "tools": _tools(draft),
+                "suggested": {
+                    name: {"destinations": list(marks.destinations), "payload": list(marks.payload)}
+                    for name, marks in _unmarked(draft)
+                },
             }
         )
         return
@@ -59,6 +65,8 @@ def check(folder: FolderArgument, json: JsonFlag = False) -> None:
                 for name in ("tool", "effect", "repeat", "trust", "tokens", "hints")
             ],
         )
+    for name, marks in _unmarked(draft):
+        screen.line(f"`{name}` does not say where its effect goes; if this is right, write: {marks.words}")
 
 
 @app.command(epilog="Example: qd agent register examples/support-desk --tenant acme")
@@ -192,6 +200,15 @@ def way_to_model(client: "Quarterdeck", draft: "Draft") -> str:
     except Refused:
         return ""
     return ""
+
+
+def _unmarked(draft: "Draft") -> Iterator[tuple[str, Marks]]:
+    """Tools that change something and mark nothing, with what their arguments look like. The author confirms it."""
+    for grant in draft.grants:
+        if grant.effect != "read" and not grant.controls.destinations and not grant.controls.payload:
+            marks = suggest(grant.parameters)
+            if marks.destinations:
+                yield grant.name, marks
 
 
 def _tools(draft: "Draft") -> list[dict[str, object]]:
