@@ -5,7 +5,7 @@ Only those parts that some policy looks at, so that a big argument which no poli
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
 from functools import lru_cache
@@ -35,7 +35,7 @@ class Looked:
     each: frozenset[str] | None
     origins: frozenset[str] | None
     lower: frozenset[str] | None
-    parts: frozenset[str]
+    parts: frozenset[str] | None
 
     @classmethod
     def at(cls, mentions: frozenset[Path]) -> "Looked":
@@ -52,7 +52,7 @@ class Looked:
             each=within("each"),
             origins=within("origins"),
             lower=within("lower"),
-            parts=frozenset({"several", "climbing"} if everything else (path[0] for path in mentions)),
+            parts=None if everything else frozenset(path[0] for path in mentions),
         )
 
 
@@ -65,26 +65,26 @@ class Arguments:
         self._texts = tuple(texts_of(self.shape))
 
     def context(self, request: PolicyRequest, looked: Looked, *, approved: bool) -> dict[str, Json]:
-        """The context of a request. Raises Inexact."""
-        context: dict[str, Json] = {
-            "approved": approved,
-            "autonomy": request.autonomy,
-            "clean": request.clean,
-            "tainted": request.tainted,
-            "calls_in_run": request.calls_in_run,
-            "calls_by_user_today": request.calls_by_user_today,
-            "affected_in_run": request.affected_in_run,
-            "now": {"__extn": {"fn": "datetime", "arg": _moment(request)}},
-            "arguments": self._arguments(request.arguments, looked),
-            "each": {},
-            "origins": self._origins_of(request, looked),
-            "several": self._odd(request, _SEPARATES) if "several" in looked.parts else [],
-            "climbing": self._odd(request, _CLIMBS) if "climbing" in looked.parts else [],
-            "lower": self._lower(request.arguments, looked),
+        """The context of a request, as far as it is looked at. Raises Inexact."""
+        parts: dict[str, Callable[[], Json]] = {
+            "approved": lambda: approved,
+            "autonomy": lambda: request.autonomy,
+            "clean": lambda: request.clean,
+            "tainted": lambda: request.tainted,
+            "calls_in_run": lambda: request.calls_in_run,
+            "calls_by_user_today": lambda: request.calls_by_user_today,
+            "affected_in_run": lambda: request.affected_in_run,
+            "now": lambda: {"__extn": {"fn": "datetime", "arg": _moment(request)}},
+            "arguments": lambda: self._arguments(request.arguments, looked),
+            "each": dict[str, Json],
+            "origins": lambda: self._origins_of(request, looked),
+            "several": lambda: self._odd(request, _SEPARATES),
+            "climbing": lambda: self._odd(request, _CLIMBS),
+            "lower": lambda: self._lower(request.arguments, looked),
         }
         if request.budget_left_micro_usd is not None:
-            context["budget_left_micro_usd"] = request.budget_left_micro_usd
-        return context
+            parts["budget_left_micro_usd"] = lambda: request.budget_left_micro_usd
+        return {name: of() for name, of in parts.items() if looked.parts is None or name in looked.parts}
 
     def each(self, request: PolicyRequest, looked: Looked) -> Iterator[JsonObject]:
         """One element of one list after another: what it puts into the context. Raises Inexact."""
