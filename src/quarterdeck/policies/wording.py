@@ -7,6 +7,12 @@ from cedarpy import pst
 ROLES = pst.GetAttr(pst.Var("principal"), "roles")
 CLAIMS = pst.GetAttr(pst.Var("principal"), "claims")
 
+_ODD: Mapping[pst.Expr, tuple[str, str]] = {
+    pst.GetAttr(pst.Var("context"), "several"): ("can be several values at once", "is one value"),
+    pst.GetAttr(pst.Var("context"), "climbing"): ("climbs to other folders", "climbs to no other folder"),
+}
+"""Sets of arguments that are not what they look like, and how their members are told; then how the others are."""
+
 _FACTS: Mapping[str, str] = {
     "approved": "a person has approved it",
     "clean": "every destination comes from a clean source",
@@ -121,6 +127,8 @@ def _pair(expression: pst.BinaryOp) -> str:
             return f"{words(left)} or {words(right)}"
         case "contains" if isinstance(left, pst.Set):
             return f"{words(right)} is {_one_of(left.elements)}"
+        case "contains" if (odd := _ODD.get(left)) is not None:
+            return f"{words(right)} {odd[0]}"
         case "contains" if (of_user := _of_user(left, right)) is not None:
             return f"the user has {of_user}"
         case "eq" | "in" if isinstance(left, pst.Var) and isinstance(right, pst.EntityLit):
@@ -140,6 +148,8 @@ def _opposite_pair(expression: pst.BinaryOp) -> str:
             return f"{opposite(left)} and {opposite(right)}"
         case "contains" if isinstance(left, pst.Set):
             return f"{words(right)} is not {_one_of(left.elements)}"
+        case "contains" if (odd := _ODD.get(left)) is not None:
+            return f"{words(right)} {odd[1]}"
         case "contains" if (of_user := _of_user(left, right)) is not None:
             return f"the user does not have {of_user}"
         case "eq" | "in" if isinstance(left, pst.Var) and isinstance(right, pst.EntityLit):
@@ -168,21 +178,23 @@ def _named(base: pst.Expr, name: str) -> str:
         base = base.base
     if not isinstance(base, pst.Var):
         return f"{words(base)}'s {_quoted('.'.join(path))}"
-    match base.name, path:
-        case "context", ["arguments", *rest] if rest:
-            return _quoted(".".join(rest))
-        case "context", ["each", *rest] if rest:
-            return f"each {_quoted('.'.join(rest))}"
-        case "context", ["origins", *rest] if rest:
-            return f"the origin of {_quoted('.'.join(rest))}"
-        case "context", _:
-            return ".".join(path).replace("_", " ")
-        case "principal", ["user" | "release" as fact]:
-            return f"the {fact}"
-        case "principal", _:
-            return f"the user's {'.'.join(path)}"
-        case root, _:
-            return f"{_VARIABLES[root]}'s {'.'.join(path)}"
+    if base.name == "context":
+        return _part(path)
+    if base.name == "principal":
+        return f"the {name}" if path in (["user"], ["release"]) else f"the user's {'.'.join(path)}"
+    return f"{_VARIABLES[base.name]}'s {'.'.join(path)}"
+
+
+def _part(path: list[str]) -> str:
+    """A part of the context."""
+    kind, name = path[0], _quoted(".".join(path[1:]))
+    told = {
+        "arguments": name,
+        "each": f"each {name}",
+        "lower": f"{name} in lower case",
+        "origins": f"the origin of {name}",
+    }
+    return told[kind] if len(path) > 1 and kind in told else ".".join(path).replace("_", " ")
 
 
 def _plain(expression: pst.Expr) -> str:
