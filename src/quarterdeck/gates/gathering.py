@@ -122,7 +122,8 @@ class Gathering:
         """None where this process can't tell what the tenant's policies are."""
         book = self._live.policies
         try:
-            key = (tenant, release.id, book.digest(tenant))
+            # A child run's release has its parent's id and fewer tools.
+            key = (tenant, release.id, book.digest(tenant), tuple(tool.name for tool in release.tools))
             return self._policies.get(key, lambda: PolicySet.of(release, book.tenant(tenant)))
         except PoliciesUnknown:
             return None
