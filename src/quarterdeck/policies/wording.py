@@ -71,10 +71,8 @@ def words(expression: pst.Expr) -> str:
             return _pair(expression)
         case pst.UnaryOp("not", argument):
             return opposite(argument)
-        case pst.UnaryOp("is_empty", argument):
-            return f"{words(argument)} is empty"
         case pst.UnaryOp(op, argument):
-            return f"{op.replace('_', ' ')} of {words(argument)}"
+            return _applied(op, argument)
         case pst.GetAttr():
             return _member(expression)
         case pst.HasAttr(base, attributes):
@@ -116,6 +114,18 @@ def disjuncts(expression: pst.Expr) -> tuple[pst.Expr, ...]:
     if isinstance(expression, pst.BinaryOp) and expression.op == "or":
         return (*disjuncts(expression.left), *disjuncts(expression.right))
     return (expression,)
+
+
+def _applied(op: str, argument: pst.Expr) -> str:
+    """A function of one argument; literals that are written as one read as what they are."""
+    if op == "is_empty":
+        return f"{words(argument)} is empty"
+    if isinstance(argument, pst.StringLit):
+        if op == "decimal":
+            return argument.value.rstrip("0").removesuffix(".")
+        if op in {"datetime", "duration", "ip"}:
+            return argument.value
+    return f"{op.replace('_', ' ')} of {words(argument)}"
 
 
 def _pair(expression: pst.BinaryOp) -> str:
