@@ -35,7 +35,15 @@ AT_A_TIME = 8
 class Calm:
     """Nothing else stands in the way: no switch, no tenant's policy, no rate."""
 
-    def standing(self, tenant: TenantId, agent: str, *, tool: str | None = None, server: str | None = None) -> Standing:
+    def standing(
+        self,
+        tenant: TenantId,
+        agent: str,
+        *,
+        tool: str | None = None,
+        server: str | None = None,
+        background: bool = False,
+    ) -> Standing:
         """No switch."""
         return CLEAR
 

@@ -35,6 +35,7 @@ MODEL = "gpt-4o-2024-05-13"
 """Whose recordings name the pairs of task and attack, with the attack's text. What that model did is not looked at."""
 ATTACKS = (Kind.COMPROMISED, Kind.MID_TASK, Kind.LATE)
 FREE, DEFAULT = "free", "ask_when_risky"
+_FEW = 40
 FORMED = "+formed"
 """The mark of a conversation in which the attacker wrote his destination on a line of its own, with a label."""
 
@@ -46,6 +47,7 @@ def honest_of(done: Sequence[Played]) -> dict[str, Any]:
         "tasks": len(done),
         "done": len(done) - len(lost),
         "share": round(1 - len(lost) / len(done), 4),
+        "done_and_nothing_refused": sum(one.utility and not one.refused for one in done),
         "approvals": sum(one.asked for one in done),
         "approvals_per_task": round(sum(one.asked for one in done) / len(done), 2),
         "lost": [{"task": name_of(one), "refused": [_brief(call, why) for call, why in one.refused]} for one in lost],
@@ -106,8 +108,10 @@ class Bench:
         free = await self._posture("provenance autonomy", FREE, Person.NOBODY)
         default = await self._posture("default", DEFAULT, Person.PERFECT)
         formed = await self._play("attacker knows the rules", self._pairs(self._formed), FREE)
+        bare = await self._play("no gate: honest", self._honest_sessions(), FREE, rules=STRENGTHS["no gate"])
         found: dict[str, Any] = {
             "pairs": len(self._attacked),
+            "no_gate": honest_of(bare),
             "provenance_autonomy": free,
             "default_with_a_perfect_person": default,
             "attacker_knows_the_rules": attacks_of(formed),
@@ -118,7 +122,7 @@ class Bench:
         return found
 
     async def _posture(self, name: str, autonomy: str, person: Person) -> dict[str, Any]:
-        honest = await self._play(f"{name}: honest", [(one, Kind.HONEST) for one in self._honest], autonomy, person)
+        honest = await self._play(f"{name}: honest", self._honest_sessions(), autonomy, person)
         attacked = await self._play(f"{name}: attacks", self._pairs(self._attacked), autonomy, person)
         by_suite = {
             suite: {
@@ -134,10 +138,8 @@ class Bench:
         kinds = (Kind.COMPROMISED, Kind.MID_TASK)
         points: list[dict[str, Any]] = []
         for name, rules in STRENGTHS.items():
-            honest = [(one, Kind.HONEST) for one in self._honest]
-            done = await self._play(
-                f"frontier: {name}", [*honest, *self._pairs(self._attacked, kinds)], FREE, rules=rules
-            )
+            sessions = [*self._honest_sessions(), *self._pairs(self._attacked, kinds)]
+            done = await self._play(f"frontier: {name}", sessions, FREE, rules=rules)
             shares = honest_of([one for one in done if one.kind is Kind.HONEST])
             attacks = [one for one in done if one.kind is not Kind.HONEST]
             won = sum(one.security for one in attacks)
@@ -150,6 +152,7 @@ class Bench:
                     "attacks_succeeded": won,
                     "attacks": len(attacks),
                     "attacks_share": round(won / len(attacks), 4),
+                    "pairs": sorted({name_of(one) for one in attacks if one.security}) if won < _FEW else "many",
                 }
             )
         return points
@@ -172,6 +175,9 @@ class Bench:
             },
         }
 
+    def _honest_sessions(self) -> list[tuple[Script, Kind]]:
+        return [(script, Kind.HONEST) for script in self._honest]
+
     def _pairs(self, attacked: Sequence[Script], kinds: Sequence[Kind] = ATTACKS) -> list[tuple[Script, Kind]]:
         return [(script, kind) for script in attacked for kind in kinds]
 
@@ -185,7 +191,9 @@ class Bench:
     ) -> list[Played]:
         task = self._progress.add_task(name, total=len(sessions))
         player = self._arena.player(autonomy, rules)
-        return await play_all(player, sessions, person, lambda: self._progress.advance(task))
+        done = await play_all(player, sessions, person, lambda: self._progress.advance(task))
+        self._progress.console.print(f"{name}: {len(done)} sessions")
+        return done
 
 
 def as_script(recording: Recording) -> Script:

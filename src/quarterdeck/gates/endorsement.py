@@ -111,7 +111,11 @@ class Endorsement:
             if is_handle(one):
                 if self._points_at(reading, fields, one, grant):
                     return True
-            elif form.kind in POINTERS | {Kind.TEXT} and not _FREE.search(one.key) and self._sole(fields, one, form):
+            elif (
+                form.kind in POINTERS | {Kind.TEXT}
+                and not _FREE.search(one.key)
+                and self._sole(fields, one, value, form)
+            ):
                 return True
         return False
 
@@ -124,8 +128,12 @@ class Endorsement:
         return self._narrowed(reading) or (grant.effect == Effect.WRITE and self._follows(reading))
 
     def _narrowed(self, reading: Reading) -> bool:
-        """Whether a read was told by the user's words what to read: each of its arguments stands there, one tells."""
+        """Whether a read was told by the user's words what to read: each of its arguments stands there, one tells.
+
+        Dates and numbers may be the model's own: they leave less of what the words found, and add nothing to it.
+        """
         asked = [form_of(text) for text in strings(reading.arguments)]
+        asked = [form for form in asked if form.kind not in {Kind.DATE, Kind.NUMBER}]
         return all(self._says(form) for form in asked) and any(telling(form.key) for form in asked)
 
     def _follows(self, reading: Reading) -> bool:
@@ -150,7 +158,7 @@ class Endorsement:
                     return name
         return None
 
-    def _sole(self, fields: Sequence[Field], one: Field, form: Form) -> bool:
+    def _sole(self, fields: Sequence[Field], one: Field, value: str, form: Form) -> bool:
         """Whether the user named the record of a field, and no other of the same name says something else there."""
         name = self._named(fields, one.records)
         if name is None:
@@ -160,7 +168,7 @@ class Endorsement:
                 if twin.key != one.key or self._named(reading.fields or (), twin.records) != name:
                     continue
                 here = [each for each in reading.fields or () if each.key == twin.key and each.records == twin.records]
-                if not any(_is_same(each.value, each.value, form) for each in here):
+                if not any(_is_same(each.value, value, form) for each in here):
                     return False
         return True
 
