@@ -20,6 +20,10 @@ MOST = 200
 STRANDED_AFTER = timedelta(seconds=5)
 """Time for whoever just parked a run to notice by itself that its answer was there already."""
 
+TIDY_EVERY = 30
+"""Seconds between two looks at everything that waits: who ends a run withdraws its questions, and who parks one looks
+whether its answer is there, so what is found here was missed by both."""
+
 _log = logs.get("quarterdeck.approvals")
 
 
@@ -31,15 +35,23 @@ async def round(database: Database, wakes: Wakes, clock: Clock, links: Links | N
     """
     approvals = Approvals(database, wakes, clock, links)
     async with database.system.transaction() as tx:
-        withdrawn = await store.withdraw_ended(tx, MOST)
         overdue = await store.due(tx, MOST)
-        stranded = await store.stranded(tx, STRANDED_AFTER, MOST)
-    done = withdrawn
+    done = 0
     for tenant, approval in overdue:
         done += await _trying(str(approval), lambda t=tenant, a=approval: approvals.expire(t, a))
+    if int(clock.boot()) % TIDY_EVERY == 0:
+        done += await _tidy(database, approvals)
+    return done + await _remind(database, clock, links)
+
+
+async def _tidy(database: Database, approvals: Approvals) -> int:
+    """Withdraw what runs have left behind, and let runs go on that nobody can answer any more."""
+    async with database.system.transaction() as tx:
+        done = await store.withdraw_ended(tx, MOST)
+        stranded = await store.stranded(tx, STRANDED_AFTER, MOST)
     for tenant, run in stranded:
         done += await _trying(str(run), lambda t=tenant, r=run: approvals.revive(t, r))
-    return done + await _remind(database, clock, links)
+    return done
 
 
 async def _remind(database: Database, clock: Clock, links: Links | None) -> int:
