@@ -12,6 +12,8 @@ from quarterdeck.policies.records import Granting, PolicyFault, PolicyText
 from quarterdeck.policies.schema import schema_text
 from quarterdeck.policies.statements import Statement, read
 
+MOST = 2_000
+"""Policies of a release, or of a tenant: a decision about a tool reads all that are about it."""
 _OPTIONAL = re.compile(r"unable to guarantee safety of access to optional attribute")
 _MISSING = re.compile(r"attribute `.*` .*not found")
 
@@ -45,6 +47,10 @@ def narrowing_faults(texts: Sequence[PolicyText]) -> Iterator[PolicyFault]:
 
 
 def _faults(release: Granting, texts: Sequence[PolicyText], only: set[str] | None = None) -> Iterator[PolicyFault]:
+    count = sum(len(read(text)) for text in texts)
+    if count > MOST:
+        yield PolicyFault(texts[0].name, 1, 1, f"there are {count:,} policies", f"write at most {MOST:,}")
+        return
     schema = schema_text(release)
     for text in texts:
         for one in read(text):

@@ -147,6 +147,10 @@ def test_a_policy_about_all_tools_has_to_fit_each_of_them():
     assert 'Action::"send"' in str(validate(release, [bare])[0])
 
 
+def test_there_is_an_end_to_how_many_policies_there_may_be():
+    assert faults(f"{FORBID};\n" * 2001) == ["a.cedar:1:1: there are 2,001 policies; write at most 2,000"]
+
+
 @given(st.text("forbid permit(princ,actesu){};\"\\/\n\r@ '=:?", max_size=80))
 @settings(max_examples=300, deadline=None)
 def test_every_text_comes_apart_into_policies_and_faults(text: str):
