@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quarterdeck.policies import cedar
+from quarterdeck.policies.engine import PolicySet
 from quarterdeck.policies.fitting import at, elements, fit, leaves, steps
 from quarterdeck.policies.schema import schema_text
 from quarterdeck.policies.shapes import shape_of
@@ -95,6 +96,30 @@ def test_a_schema_of_every_size_is_taken():
     others = {f"d{at}": {"anyOf": [{"$ref": f"#/$defs/d{next}"} for next in range(20)]} for at in range(20)}
     knot = {"$defs": others, "properties": {"x": {"$ref": "#/$defs/d0"}}}
     assert shape_of({"type": "object", **knot}).members == {}
+
+
+schemas = st.recursive(
+    st.sampled_from([TEXT, WHOLE, NUMBER, {}, True, {"type": "null"}, {"enum": ["a", 1]}, {"$ref": "#/$defs/Tree"}]),
+    lambda inner: (
+        st.builds(lambda one: {"type": "array", "items": one}, inner)
+        | st.builds(lambda many: {"anyOf": many}, st.lists(inner, max_size=3))
+        | st.builds(lambda many: {"allOf": many}, st.lists(inner, max_size=3))
+        | st.builds(
+            lambda named: {"type": "object", "properties": named, "required": list(named)[:1]},
+            st.dictionaries(st.text(max_size=5), inner, max_size=3),
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.dictionaries(st.text(max_size=6), schemas, max_size=4), st.dictionaries(st.text(max_size=6), json_values))
+@settings(max_examples=150, deadline=None)
+def test_every_schema_of_arguments_makes_a_schema_that_cedar_takes(properties: Any, arguments: Any):
+    release = granted(parameters={"type": "object", "properties": properties, "$defs": DEFS}, destinations=())
+    assert cedar.misfits("permit (principal, action, resource);", schema_text(release)) == ()
+    answer = PolicySet.of(release).judge(request(arguments))
+    assert (answer.verdict, answer.errors) == ("allow", ())
 
 
 FITS: list[tuple[Any, Any, Any, list[str]]] = [
