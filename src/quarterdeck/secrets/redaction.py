@@ -72,9 +72,11 @@ class Redactor:
         found: Counter[str] = Counter()
         return self._clean_json(value, found), found
 
-    def holds(self, content: bytes) -> bool:
-        """Whether bytes that are no text hold one of them."""
-        return any(needle.encode() in content for needle in self._needles)
+    def found_in(self, content: bytes) -> Mapping[str, int]:
+        """Which of them stand in bytes that are no text, and in how many forms."""
+        if not any(needle.encode() in content for needle in self._needles):
+            return _NOTHING
+        return Counter(name for form, name in self._forms if form.encode() in content)
 
     def begun(self, text: str) -> int:
         """How many characters at a text's end may be the beginning of a secret."""

@@ -9,7 +9,7 @@ from quarterdeck.core.json import Json, decode
 from quarterdeck.core.text import storable
 from quarterdeck.mcp import wire
 from quarterdeck.runs.messages import Content, Stored, Text
-from quarterdeck.secrets.redaction import Cleaning
+from quarterdeck.secrets.redaction import Cleaning, mark_of
 from quarterdeck.tools.records import Answered, Failed, Keep, ToolOutcome, ToolRequest
 from quarterdeck.tools.schemas import Schema
 
@@ -64,14 +64,11 @@ def _cleaned(part: str | Attachment, cleaning: Cleaning) -> str | Attachment:
     if isinstance(part, str):
         return cleaning.text(part)
     begins = cleaning.text(part.begins)
-    if part.media_type.startswith("text/"):
-        text = part.content.decode("utf-8", "replace")
-        cleaned = cleaning.text(text)
-        return Attachment(part.content if cleaned == text else cleaned.encode(), part.media_type, begins)
-    if cleaning.redactor.holds(part.content):
-        cleaning.found["(in bytes)"] += 1
-        return f"{begins} [left out: a secret stands in it]"
-    return Attachment(part.content, part.media_type, begins)
+    found = cleaning.redactor.found_in(part.content)
+    if not found:
+        return Attachment(part.content, part.media_type, begins)
+    cleaning.found.update(found)
+    return f"{begins} [left out: {', '.join(map(mark_of, sorted(found)))} stands in it]"
 
 
 def _parts(result: wire.CallResult) -> list[str | Attachment]:
@@ -112,6 +109,9 @@ def _attachment(what: str, encoded: str, media_type: str | None) -> str | Attach
     except (binascii.Error, ValueError):
         return f"[{what} left out: it is not in base64]"
     kind = storable(media_type or "application/octet-stream")[:100]
+    if kind.startswith("text/"):
+        # The model reads text whole, so it counts and is cut like any other.
+        return storable(f"[{what}: {kind}]\n{content.decode('utf-8', 'replace')}")
     return Attachment(content, kind, storable(f"[{what}: {kind}, {len(content):,} bytes]"))
 
 

@@ -1,6 +1,7 @@
 """A tool's answer as content of the run."""
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from quarterdeck.core.json import encode
 from quarterdeck.mcp import wire
 from quarterdeck.runs.messages import Stored, Text
+from quarterdeck.secrets.redaction import Cleaning, Redactor
 from quarterdeck.tools.content import NOTHING, outcome_of
 from quarterdeck.tools.records import Answered, Failed
 from quarterdeck.tools.schemas import Schema
@@ -64,6 +66,60 @@ async def test_images_and_blobs_are_kept_and_stand_in_the_run_as_a_line():
     assert kept[first.key] == b"png"
     assert (first.size, first.media_type, first.begins) == (3, "image/png", "[image: image/png, 3 bytes]")
     assert second.media_type == "application/octet-stream"
+
+
+async def test_a_file_of_text_is_text_and_is_cut_like_any_other():
+    """The model reads it whole: kept as a blob it would have gone around the limit."""
+    kept = Kept()
+    content = base64.b64encode(b"a line of it\n" * 1000).decode()
+    file = {"type": "resource", "resource": {"uri": "x:y", "blob": content, "mimeType": "text/csv"}}
+    outcome = await told({"content": [file]}, kept=kept, limit=100)
+    assert outcome.truncated
+    assert outcome.content[0].text.startswith("[resource x:y: text/csv]\na line of it\n")
+    assert outcome.content[1].text.startswith("[Cut: ")
+    assert kept == {}
+
+
+SECRET = "canary-9Zk3x7w5R1mT8vB2nL6pD4sG0"
+
+
+async def cleaned(answer: dict, *, limit: int = 1000, kept: Kept | None = None) -> Any:
+    """What is told to a run that knows a secret, and what was taken out of it."""
+    request = a_request(a_release(a_grant("look", max_output=limit)), "look")
+    request = replace(request, cleaning=Cleaning(Redactor({"API": [SECRET]})))
+    result = wire.read_call_result(encode(answer))
+    outcome = await outcome_of(result, request, None, (Kept() if kept is None else kept).put, 7)
+    return outcome, request.cleaning.found
+
+
+async def test_a_secret_is_taken_out_before_anything_is_cut():
+    outcome, found = await cleaned({"content": [text("x" * 90 + SECRET + "y" * 100)]}, limit=100)
+    assert SECRET[:8] not in str(outcome)
+    assert outcome.content[0].text == "x" * 90 + "[secret AP"
+    assert found == {"API": 1}
+
+
+async def test_the_beginning_of_a_secret_that_our_own_host_has_cut_goes_too():
+    answer = {"content": [text("x" * 90 + SECRET[:12])], "_meta": {"quarterdeck/size": 10**6}}
+    outcome, _ = await cleaned(answer)
+    assert outcome.content[0].text == "x" * 90 + "[secret, cut off]"
+
+
+async def test_bytes_that_hold_a_secret_are_left_out_and_others_kept_as_they_are():
+    kept = Kept()
+    good, bad = b"\x00\xffpng", b"\x00\xff" + SECRET.encode() + b"\xfe"
+    images = [{"type": "image", "data": base64.b64encode(one).decode(), "mimeType": "image/png"} for one in (good, bad)]
+    outcome, found = await cleaned({"content": images}, kept=kept)
+    assert list(kept.values()) == [good]
+    assert outcome.content[1] == Text("[image: image/png, 35 bytes] [left out: [secret API] stands in it]")
+    assert found == {"API": 1}
+
+
+async def test_structured_answers_are_cleaned_as_well():
+    outcome, found = await cleaned({"structuredContent": {"key": SECRET, SECRET: [1]}})
+    assert outcome.structured == {"key": "[secret API]", "[secret API]": [1]}
+    assert SECRET not in str(outcome)
+    assert found["API"] >= 2
 
 
 async def test_links_and_text_resources_become_text():
