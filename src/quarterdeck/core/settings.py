@@ -80,6 +80,11 @@ class Settings(BaseSettings):
         ge=64 * 1024 * 1024,
         description="Memory of a host and all it starts; above it is replaced, at twice as much ended at once.",
     )
+    tool_host_cpu: float = Field(
+        default=3600.0,
+        ge=1.0,
+        description="Processor time after which a host is replaced; at twice as much it is ended.",
+    )
     tool_host_uid: int = Field(
         default=61200, ge=0, description="First of 4,000 user ids for tool hosts where started as root; 0 = root's own."
     )

@@ -246,6 +246,7 @@ def _limits(launch: Launch, found: Bubblewrap | None) -> dict[str, int]:
         "nofile": _OPEN_FILES,
         # A wall far behind the limit that is watched: what allocates faster than anybody can look meets this one.
         "data": 2 * launch.memory + _HEADROOM,
+        "cpu": round(2 * launch.wanted.cpu),
     }
     # Under another uid it is set later. In a user namespace of its own the host's processes alone are counted.
     if found is not None and found.own_users and _counts_by_namespace():

@@ -11,7 +11,7 @@ import psutil
 
 from quarterdeck.core.log import get
 from quarterdeck.tools.errors import ServerUnavailable
-from quarterdeck.tools.host.processes import below, children, resident
+from quarterdeck.tools.host.processes import below, children, processor_time, resident
 from quarterdeck.tools.local import LocalServer
 from quarterdeck.tools.remote import RemoteServer
 from quarterdeck.tools.rules import is_forgiven, pause_after
@@ -43,10 +43,11 @@ class Slot:
 
 @dataclass(slots=True)
 class Pool:
-    """All slots. `idle` is in seconds, `memory` in bytes per server."""
+    """All slots. `idle` is in seconds, `memory` in bytes per server, `cpu` in seconds of processor time per server."""
 
     idle: float
     memory: int
+    cpu: float
     started: int = 0
     ended: Counter[str] = field(default_factory=Counter[str])
     _slots: dict[Key, Slot] = field(default_factory=dict[Key, Slot])
@@ -156,8 +157,8 @@ class Pool:
                 held = sum(resident(one) for one in {pid, *below(pid, tree)})
                 if held > 2 * self.memory:
                     server.retire("memory", now=True)
-                elif held > self.memory and server.state == "ready":
-                    server.retire("memory")
+                elif server.state == "ready" and (spent := _overspent(held > self.memory, pid, self.cpu)):
+                    server.retire(spent)
             if server.state == "ready" and now - server.idle_since() > self.idle:
                 self._let_go(key, server)
         for key in [key for key, slot in self._slots.items() if _is_over(slot, now)]:
@@ -186,6 +187,11 @@ class Pool:
             closing = asyncio.get_running_loop().create_task(server.close())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+
+def _overspent(of_memory: bool, pid: int, cpu: float) -> str:
+    """What a server has had too much of, if anything: its place is taken by a fresh one."""
+    return "memory" if of_memory else "cpu" if processor_time(pid) > cpu else ""
 
 
 def _is_over(slot: Slot, now: float) -> bool:

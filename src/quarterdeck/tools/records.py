@@ -111,7 +111,7 @@ class Statistics:
     """Outcomes counted: `answered`, `failed.CODE`, `unknown`."""
     started: int
     ended: Mapping[str, int]
-    """Why hosts ended: idle, memory, crash, cancelled, closed, failed."""
+    """Why hosts ended: idle, memory, cpu, crash, cancelled, closed, failed."""
 
 
 class Toolbox(Protocol):

@@ -58,10 +58,11 @@ class SandboxMissing(ServerUnavailable):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the settings say. `scratch` is in bytes; `reads` and `writes` are folders that all hosts see."""
+    """What the settings say. `scratch` in bytes, `cpu` in seconds; all hosts see the folders `reads` and `writes`."""
 
     mode: Mode = Mode.AUTO
     scratch: int = 256 * 1024 * 1024
+    cpu: float = 3600.0
     reads: tuple[str, ...] = ()
     writes: tuple[str, ...] = ()
 
@@ -71,6 +72,7 @@ class Wanted:
         return cls(
             Mode(settings.tool_sandbox),
             settings.tool_host_scratch,
+            settings.tool_host_cpu,
             _folders(settings.tool_host_reads),
             _folders(settings.tool_host_writes or ""),
         )

@@ -60,7 +60,7 @@ class Tools:
         self._outbound = outbound or Outbound.of(settings)
         self._own_outbound = outbound is None
         self._root: Path = settings.data_dir.absolute()
-        self._pool = Pool(settings.tool_host_idle, settings.tool_host_memory)
+        self._pool = Pool(settings.tool_host_idle, settings.tool_host_memory, settings.tool_host_cpu)
         self._warden = Warden()
         self._wanted = Wanted.of(settings)
         self._places: dict[tuple[Key, str], asyncio.Semaphore] = {}

@@ -152,6 +152,13 @@ FAULTY = Code('''
         with socket.create_connection(("127.0.0.1", port), timeout=1):
             return "open"
 
+    @tool(effect="read", timeout=60)
+    def toil(seconds: float) -> str:
+        """Use the processor."""
+        while time.process_time() < seconds:
+            pass
+        return "done"
+
     @tool(effect="read", timeout=20)
     def gorge(size: int) -> int:
         """Take memory and hold it."""
@@ -388,6 +395,17 @@ async def test_a_host_that_takes_too_much_memory_ends_and_its_read_fails(tmp_pat
         outcome = await tools.perform(a_request(FAULTY.release, "gorge", size=300_000_000))
         assert failed(outcome) == "crashed"
         assert tools.statistics().ended["memory"] == 1
+
+
+async def test_a_host_that_has_used_its_processor_time_is_replaced_and_loses_no_call(tmp_path):
+    async with tools_for(tmp_path, FAULTY, tool_host_cpu=1.0, tool_host_memory=16 * 1024**3) as tools:
+        first = text(await tools.perform(a_request(FAULTY.release, "host")))
+        assert text(await tools.perform(a_request(FAULTY.release, "toil", seconds=1.5))) == "done"
+        async with asyncio.timeout(10):
+            while tools.statistics().ended.get("cpu") != 1:
+                await asyncio.sleep(0.05)
+        assert text(await tools.perform(a_request(FAULTY.release, "host"))) != first
+        assert failed(await tools.perform(a_request(FAULTY.release, "toil", seconds=8.0))) == "crashed"
 
 
 async def test_what_allocates_faster_than_anybody_looks_meets_a_wall(tmp_path):

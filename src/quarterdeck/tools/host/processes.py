@@ -13,6 +13,7 @@ MARK = "QUARTERDECK_HOST"
 """Every process that a host starts carries the host's token in this variable."""
 _ROUNDS, _BETWEEN = 100, 0.02
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def end_group(pid: int) -> None:
@@ -115,6 +116,15 @@ def _born(pid: int) -> list[int]:
             return [int(child) for child in listed.read().split()]
     except OSError:
         return children().get(pid, [])
+
+
+def processor_time(pid: int) -> float:
+    """Seconds of processor time that a process and its ended children have used; 0 where that can't be seen."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            return sum(int(ticks) for ticks in stat.read().rpartition(b")")[2].split()[11:15]) / _TICKS
+    except (OSError, ValueError):
+        return 0.0
 
 
 def _carries(name: str, wanted: bytes) -> bool:
