@@ -13,8 +13,8 @@ help: ## Show what can be made
 
 setup: .venv/.ready console ## Install everything into .venv (quick when nothing changed)
 
-demo: setup ## See it work: database, api, workers, example agents, a dozen runs, one worker killed
-	@$(PY) examples/demo.py $(ARGS)
+demo: setup ## See it work: database, api, workers, agents that ask a reviewer, switches, one worker killed
+	@$(PY) -m examples.demo $(ARGS)
 
 test: setup ## Run every test: unit, database, flow, contract, console, web (ARGS="unit db" picks stages)
 	@$(PY) -m scripts.test $(ARGS)

@@ -1,4 +1,5 @@
-"""The demo: a whole deployment, agents of three kinds, runs of two tenants, and a worker killed in mid-run.
+"""The demo: a whole deployment, agents of three kinds, runs of two tenants, a reviewer who is asked before money goes
+out, switches that are thrown and lifted, and a worker killed in mid-run.
 
 `make demo` runs it. Nothing here needs a key or the network: models answer from recorded conversations, unless
 OPENAI_API_KEY or ANTHROPIC_API_KEY says otherwise. On a terminal it keeps serving afterwards; else it stops and exits
@@ -10,17 +11,17 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 import quarterdeck
+from examples.reviewer import Answered, answer_all
+from examples.script import conversations
 from quarterdeck.cli.agent import build_draft, send
 from quarterdeck.cli.fleet import Fleet
 from quarterdeck.core import log
@@ -29,10 +30,21 @@ from quarterdeck.core.settings import Settings
 from quarterdeck.providers.records import Kind
 from quarterdeck.providers.service import wanted_from
 from quarterdeck.sdk import Quarterdeck, Run
+from quarterdeck.sdk.switches import Switch
 
 HERE = Path(__file__).parent
 AGENTS = (HERE / "support-desk", HERE / "ops-helper", Path(quarterdeck.__file__).parent / "templates" / "assistant")
 TENANTS = ("acme", "globex")
+USERS = ("ann", "ben", "cleo")
+WITHOUT_REFUNDS = "refund-while-refunds-are-off"
+"""The conversation that plays while a switch stands."""
+REFUNDS = (
+    "refund-for-a-dented-kettle",
+    "refund-that-a-person-approves",
+    "refund-that-a-person-denies",
+    "the-seller-gives-orders",
+)
+"""Those that want refunds to work: they play when it is lifted."""
 ENDED = {"succeeded", "failed", "stopped", "cancelled"}
 STYLES = {"succeeded": "green", "failed": "red", "stopped": "yellow", "running": "blue", "cancelled": "yellow"}
 PATIENCE = 180.0
@@ -46,7 +58,9 @@ class Scene:
     console: Console
     clients: dict[str, Quarterdeck] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    reviewers: dict[str, Quarterdeck] = field(default_factory=dict)
     runs: dict[str, tuple[str, Run]] = field(default_factory=dict)
+    answered: list[Answered] = field(default_factory=list)
     killed: str = ""
     held: set[str] = field(default_factory=set)
 
@@ -55,49 +69,28 @@ class Scene:
         self.console.print(Text.assemble(("· ", "cyan"), words), soft_wrap=True)
 
     def refresh(self) -> None:
-        """Ask for every run that has not ended yet."""
+        """Ask for every run that has not ended yet, once the reviewer has answered what waits."""
+        self.review()
         for run_id, (tenant, run) in self.runs.items():
             if run.status not in ENDED:
                 self.runs[run_id] = (tenant, self.clients[tenant].runs.get(run_id))
+
+    def review(self) -> None:
+        """Let the reviewer answer, and say what was asked, why, where its values came from, and what was said to it."""
+        for tenant, deck in self.reviewers.items():
+            for one in answer_all(deck, self.runs):
+                asked = one.asked
+                origins = ", ".join(f"{path} from {origin}" for path, origin in asked.origins.items())
+                self.say(f"asked in {tenant}: {asked.summary}")
+                self.console.print(f"    why    {asked.reason} ({', '.join(asked.policies) or asked.rule})")
+                self.console.print(f"    where  {origins}")
+                self.console.print(f"    answer {'yes' if one.answer.approved else 'no'}: {one.answer.why}")
+                self.answered.append(one)
 
     @property
     def waiting(self) -> list[Run]:
         """Runs that have not ended."""
         return [run for _, run in self.runs.values() if run.status not in ENDED]
-
-
-class Asked(msgspec.Struct):
-    """What a recorded question adds to the conversation: only the user's words are of interest here."""
-
-    user: str | None = None
-
-
-class Exchange(msgspec.Struct):
-    """One recorded question and answer."""
-
-    asked: list[Asked] = []
-
-
-class Conversation(msgspec.Struct):
-    """One recorded conversation."""
-
-    id: str
-    calls: list[Exchange]
-
-
-class Cassette(msgspec.Struct):
-    """A file of recorded conversations."""
-
-    conversations: list[Conversation]
-
-
-def conversations(folder: Path) -> Iterator[tuple[str, str]]:
-    """The recorded conversations of an agent: their ids and the user's first words in them."""
-    for file in sorted((folder / "cassettes").glob("*.json")):
-        for one in msgspec.json.decode(file.read_bytes(), type=Cassette).conversations:
-            said = [part.user for call in one.calls for part in call.asked if part.user]
-            if said:
-                yield one.id, said[0]
 
 
 def set_the_stage(scene: Scene) -> None:
@@ -112,9 +105,14 @@ def set_the_stage(scene: Scene) -> None:
             admin.tenants.create(slug)
         acting = admin.acting(tenant=slug)
         key = acting.keys.create("demo", roles=["owner"], may_assert_user=True, expires_in_s=24 * 3600)
+        reviewer = acting.keys.create("reviewer", roles=["reviewer"], expires_in_s=24 * 3600)
         assert key.secret is not None  # shown in this one answer
+        assert reviewer.secret is not None
         scene.keys[slug] = key.secret
         scene.clients[slug] = Quarterdeck(fleet.url, key.secret)
+        scene.reviewers[slug] = Quarterdeck(fleet.url, reviewer.secret)
+        for switch in scene.clients[slug].switches.standing():  # of a demo that was interrupted
+            scene.clients[slug].switches.lift(switch.switch_id, "the demo begins anew")
     for folder in AGENTS:
         draft = build_draft(folder)
         for slug in TENANTS:
@@ -133,23 +131,85 @@ def _connect_providers(admin: Quarterdeck) -> None:
             )
 
 
+def submit(scene: Scene, agent: str, conversation: str, said: str, tenant: str = "") -> Run:
+    """Submit what opens a conversation, for the next tenant and user in turn."""
+    number = len(scene.runs)
+    tenant = tenant or TENANTS[number % len(TENANTS)]
+    run = scene.clients[tenant].runs.submit(
+        agent,
+        said,
+        user_id=f"{USERS[number % len(USERS)]}@{tenant}.example",
+        tags={"quarterdeck.conversation": conversation},
+    )
+    scene.runs[run.run_id] = (tenant, run)
+    return run
+
+
 def submit_everything(scene: Scene) -> None:
-    """Every recorded conversation once, for alternating tenants and users."""
-    users = ("ann", "ben", "cleo")
-    number = 0
+    """Every recorded conversation once, but for those about refunds."""
     for folder in AGENTS:
-        agent = folder.name
         for conversation, said in conversations(folder):
-            tenant = TENANTS[number % len(TENANTS)]
-            run = scene.clients[tenant].runs.submit(
-                agent,
-                said,
-                user_id=f"{users[number % len(users)]}@{tenant}.example",
-                tags={"quarterdeck.conversation": conversation},
-            )
-            scene.runs[run.run_id] = (tenant, run)
-            number += 1
-    scene.say(f"submitted {number} runs of {len(TENANTS)} tenants; each was durable before its answer was sent")
+            if conversation not in {*REFUNDS, WITHOUT_REFUNDS}:
+                submit(scene, folder.name, conversation, said)
+    scene.say(
+        f"submitted {len(scene.runs)} runs of {len(TENANTS)} tenants; each was durable before its answer was sent"
+    )
+
+
+def submit_refunds(scene: Scene) -> None:
+    """The conversations about refunds."""
+    for conversation, said in conversations(HERE / "support-desk"):
+        if conversation in REFUNDS:
+            submit(scene, "support-desk", conversation, said)
+    scene.say(f"submitted {len(REFUNDS)} conversations about refunds; a reviewer is at hand")
+
+
+def throw_switches(scene: Scene) -> list[Switch]:
+    """Stop a tool and an agent of one tenant; what each hits is shown before."""
+    switches = scene.clients[TENANTS[0]].switches
+    thrown: list[Switch] = []
+    for scope, target, why in (
+        ("agent", "ops-helper", "its metrics are being moved"),
+        ("tool", "refund_order", "a customer got the same refund twice"),
+    ):
+        hits = switches.preview(scope, target, action="disable")
+        switch = switches.throw(scope, target, action="disable", why=why, for_s=PATIENCE)
+        thrown.append(switch)
+        scene.say(
+            f"threw a switch in {TENANTS[0]}: {switch.words}, because {why}; it hits {', '.join(hits.agents)} with "
+            f"{hits.running_runs} running, {hits.queued_runs} queued, {hits.waiting_runs} waiting runs"
+        )
+    return thrown
+
+
+def watch_the_switches(scene: Scene, thrown: list[Switch]) -> None:
+    """A refund that finds its tool switched off, and runs that wait; then lift the switches."""
+    time.sleep(1.0)  # within which every worker knows
+    [said] = [said for name, said in conversations(HERE / "support-desk") if name == WITHOUT_REFUNDS]
+    told = submit(scene, "support-desk", WITHOUT_REFUNDS, said, TENANTS[0])
+    kill_a_worker(scene)
+    until = time.monotonic() + PATIENCE / 2
+    while scene.runs[told.run_id][1].status not in ENDED and time.monotonic() < until:
+        time.sleep(0.2)
+        scene.refresh()
+    deck = scene.clients[TENANTS[0]]
+    for event in deck.runs.events(told.run_id).items:
+        decision = event.data.get("decision")
+        if event.kind == "tool.denied" and isinstance(decision, dict):
+            scene.say(f"a refund of {TENANTS[0]} was refused meanwhile ({decision['rule']}): {decision['reason']}")
+    scene.say(f"its customer was told: {scene.runs[told.run_id][1].text or deck.runs.get(told.run_id).text}")
+    held = [run for tenant, run in scene.runs.values() if (tenant, run.agent) == (TENANTS[0], "ops-helper")]
+    scene.say(
+        f"{sum(run.status not in ENDED for run in held)} runs of ops-helper in {TENANTS[0]} waited: {why_of(held)}"
+    )
+    for switch in thrown:
+        deck.switches.lift(switch.switch_id, "looked into and mended")
+    scene.say("lifted both switches; what waited goes on")
+
+
+def why_of(held: list[Run]) -> str:
+    """What the first of these runs that has not ended waits for."""
+    return next((run.why or run.current_step or run.status for run in held if run.status not in ENDED), "nothing")
 
 
 def kill_a_worker(scene: Scene) -> None:
@@ -211,7 +271,7 @@ def table_of(scene: Scene) -> Table:
 
 
 def conclude(scene: Scene) -> bool:
-    """The summary: every run accounted for, and what became of those whose worker was killed."""
+    """The summary: every run and every question accounted for, and the audit's word that nothing was altered."""
     if not scene.console.is_terminal:
         scene.console.print(table_of(scene))
     ended = [run for _, run in scene.runs.values() if run.status in ENDED]
@@ -224,7 +284,31 @@ def conclude(scene: Scene) -> bool:
             f"{len(scene.held)} runs were in the hands of {scene.killed} when it was killed; "
             f"{len(taken_over)} were taken over by another attempt, none was lost"
         )
-    return len(ended) == len(scene.runs) and counts.keys() <= {"succeeded", "stopped"}
+    approved = sum(one.answer.approved for one in scene.answered)
+    escalated = sum(run.reason == "escalated" for run in ended)
+    scene.say(
+        f"a person was asked {len(scene.answered)} times: {approved} yes, {len(scene.answered) - approved} no; "
+        f"{escalated} conversation{'' if escalated == 1 else 's'} passed to a person"
+    )
+    proven = [prove(scene, tenant) for tenant in TENANTS]
+    return len(ended) == len(scene.runs) and counts.keys() <= {"succeeded", "stopped"} and all(proven)
+
+
+def prove(scene: Scene, tenant: str) -> bool:
+    """Have the tenant's audit verified."""
+    found = scene.clients[tenant].audit.verify()
+    verdict = "unaltered" if found.valid else f"altered: {found.findings}"
+    scene.say(f"audit of {tenant}: {found.sealed} sealed rows checked, {verdict}")
+    return found.valid
+
+
+def play(scene: Scene) -> None:
+    """Everything in its order, until all runs have ended."""
+    set_the_stage(scene)
+    submit_everything(scene)
+    watch_the_switches(scene, throw_switches(scene))
+    submit_refunds(scene)
+    watch(scene)
 
 
 def main() -> int:
@@ -241,10 +325,7 @@ def main() -> int:
         scene = Scene(fleet, console)
         scene.say(f"running: embedded PostgreSQL, an api at {fleet.url}, two workers")
         fleet.await_workers(2)
-        set_the_stage(scene)
-        submit_everything(scene)
-        kill_a_worker(scene)
-        watch(scene)
+        play(scene)
         fine = conclude(scene)
         if sys.stdin.isatty() and sys.stdout.isatty():
             keep_serving(scene)

@@ -31,10 +31,7 @@ def main() -> int:
         with Fleet(settings, workers=2) as fleet:
             scene = demo.Scene(fleet, Console(file=sys.stderr))
             fleet.await_workers(2)
-            demo.set_the_stage(scene)
-            demo.submit_everything(scene)
-            demo.kill_a_worker(scene)
-            demo.watch(scene)
+            demo.play(scene)
             return photograph(scene)
 
 

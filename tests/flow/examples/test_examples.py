@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 
 import quarterdeck
+from examples.reviewer import judge
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.urls import urls_of
 from quarterdeck.models.cassettes import Conversation, read
 from quarterdeck.releases.build import Draft, build
+from quarterdeck.sdk.approvals import Approval
 from quarterdeck.spec.reading import read_agent
 from quarterdeck.tools.extract import extractor
 from quarterdeck.worker.process import work
@@ -26,6 +29,13 @@ FOLDERS = {
     "ops-helper": ROOT / "examples" / "ops-helper",
     "assistant": Path(quarterdeck.__file__).parent / "templates" / "assistant",
 }
+
+OFF = "refund-while-refunds-are-off"
+
+
+def told(name: str) -> Conversation:
+    """A recorded conversation of the support desk."""
+    return next(one for one in conversations(FOLDERS["support-desk"]) if one.id == name)
 
 
 def conversations(folder: Path) -> list[Conversation]:
@@ -60,10 +70,37 @@ class Stage:
                 f"/v1/threads/{thread.json()['thread_id']}/runs?wait=30", json={"input": conversation.opening}
             )
             assert submitted.status_code == 200, submitted.text
-            run = (await self.owner.get(f"/v1/runs/{submitted.json()['run_id']}")).json()
-            assert run["status"] == "succeeded", (conversation.id, run["why"], run["result"])
+            run = await self.answered(submitted.json()["run_id"])
+            expected = ("stopped", "escalated") if escalates(conversation) else ("succeeded", None)
+            assert (run["status"], run["reason"]) == expected, (conversation.id, run["why"], run["result"])
             ended.append(run)
         return ended
+
+    async def answered(self, run_id: str) -> dict:
+        """The run once it has ended, whatever it asks answered as in the demo."""
+        run = (await self.owner.get(f"/v1/runs/{run_id}")).json()
+        while run["status"] == "waiting_for_approval":
+            for asked in await self.questions(run_id):
+                answer = judge(asked)
+                said = {"digest": asked.digest, "why": answer.why} if answer.approved else {"why": answer.why}
+                verdict = "approve" if answer.approved else "deny"
+                told = await self.owner.post(f"/v1/approvals/{asked.approval_id}/{verdict}", json=said)
+                assert told.status_code in {200, 201}, told.text
+            waited = await self.owner.get(f"/v1/runs/{run_id}/wait?seconds=30")
+            assert waited.status_code == 200, waited.text
+            run = waited.json()
+        return run
+
+    async def questions(self, run_id: str, state: str = "pending") -> list[Approval]:
+        """What a run asked people."""
+        listed = await self.owner.get("/v1/approvals", params={"run": run_id, "state": state})
+        assert listed.status_code == 200, listed.text
+        return msgspec.convert(listed.json()["items"], list[Approval])
+
+
+def escalates(conversation: Conversation) -> bool:
+    """Whether it ends with a person taking over."""
+    return conversation.id == "asking-for-a-person"
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +135,37 @@ async def test_every_recorded_conversation_plays_as_it_was_written(stage: Stage,
     played = conversations(FOLDERS[agent])
     assert len(played) >= 5
     for conversation in played:
-        await stage.play(agent, conversation)
+        if conversation.id != OFF:
+            await stage.play(agent, conversation)
+
+
+async def test_a_refund_while_refunds_are_switched_off_is_told_and_left_to_a_person(stage: Stage):
+    await stage.register(FOLDERS["support-desk"])
+    lever = {"scope": "tool", "target": "refund_order", "action": "disable", "why": "a test"}
+    thrown = await stage.owner.post("/v1/switches", json=lever)
+    assert thrown.status_code == 201, thrown.text
+    await asyncio.sleep(1.0)  # within which every worker knows
+    [run] = await stage.play("support-desk", told(OFF))
+    assert run["tools_called"] == ["get_order", "open_ticket"]
+
+
+async def test_a_refund_above_the_limit_is_paid_when_a_person_approved_it(stage: Stage):
+    await stage.register(FOLDERS["support-desk"])
+    [run] = await stage.play("support-desk", told("refund-that-a-person-approves"))
+    [asked] = await stage.questions(run["run_id"], "approved")
+    assert asked.summary.startswith("Refund $640.00 for order 1077: ")
+    assert (asked.origins["number"], asked.reason) == ("user", "`amount_cents` is above 10,000.")
+    assert "R-1077-1" in run["result"]["text"]
+
+
+async def test_an_order_that_only_the_seller_named_is_asked_about_however_small_the_refund(stage: Stage):
+    await stage.register(FOLDERS["support-desk"])
+    [run] = await stage.play("support-desk", told("the-seller-gives-orders"))
+    [asked] = await stage.questions(run["run_id"], "denied")
+    assert (asked.arguments["number"], asked.arguments["amount_cents"]) == (1063, 9900)
+    assert asked.origins["number"] == "untrusted"
+    assert asked.policies == ("base.cedar/destination",)
+    assert "refund_order" not in run["tools_called"]
 
 
 async def test_a_conversation_goes_on_in_its_thread(stage: Stage):
@@ -122,8 +189,7 @@ async def test_an_agent_that_init_makes_can_be_registered(stage: Stage, tmp_path
 
 async def test_a_refund_is_in_the_ledger_once_and_pays_what_was_paid(stage: Stage):
     await stage.register(FOLDERS["support-desk"])
-    [kettle] = [one for one in conversations(FOLDERS["support-desk"]) if one.id == "refund-for-a-dented-kettle"]
-    [run] = await stage.play("support-desk", kettle)
+    [run] = await stage.play("support-desk", told("refund-for-a-dented-kettle"))
     effects = (await stage.owner.get(f"/v1/runs/{run['run_id']}/effects")).json()
     items = effects["items"] if isinstance(effects, dict) else effects
     assert [(effect["tool"], effect["state"]) for effect in items] == [("refund_order", "happened")]
