@@ -16,7 +16,7 @@ Outcome: TypeAlias = ToolAnswered | ToolFailed | ToolUnknown
 INLINE = 16 * 1024
 """Bytes of one piece of text that stand in the log itself; more is kept as a blob with a beginning."""
 _BEGINNING = 1000
-_QUOTED = frozenset({"refused", "host_failed", "rate_limited", "not_sent"})
+_QUOTED = frozenset({"refused", "host_failed", "rate_limited"})
 """Failures whose message may hold words of the tool's server."""
 
 
