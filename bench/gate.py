@@ -233,11 +233,11 @@ def main(arguments: Sequence[str], *, quick: bool = False) -> bool:
     if "decision" in wanted:
         figures["parsing"] = uvloop.run(parsing())
         show("Making a set of policies", figures["parsing"])
-        rows = figures["decision"] = uvloop.run(decisions(1_000 if quick else 5_000))
+        rows = figures["decision"] = uvloop.run(decisions(500 if quick else 2_000))
         show("A decision of the tool gate", rows)
         met.append(all(row["least_cpu_p99_ms"] <= GOAL_DECISION_MS for row in rows))
     if "provenance" in wanted:
-        rows = figures["provenance"] = uvloop.run(provenances(500 if quick else 5_000))
+        rows = figures["provenance"] = uvloop.run(provenances(500 if quick else 2_000))
         show("Provenance of five arguments", rows)
         met.append(all(row["least_cpu_p99_ms"] <= GOAL_PROVENANCE_MS for row in rows))
     if "inbox" in wanted:
