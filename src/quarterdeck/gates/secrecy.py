@@ -21,7 +21,9 @@ _KEPT = 1024
 
 
 class Secrecy:
-    """The secrets of a process's gates. Holds no more of them than the vault does, for as long."""
+    """The secrets of a process's gates. Keeps no values for calls, but the forms by which it finds them in texts: those
+    of the sets that were used last.
+    """
 
     def __init__(self, vault: Vault, keys_of: KeysOf) -> None:
         self._vault = vault

@@ -37,7 +37,6 @@ LIVES = 5.0
 """Seconds for which a process uses a value without asking again: a rotation counts everywhere within that time."""
 _REWRAPPED_AT_ONCE = 500
 _TOLD_AT_ONCE = 200
-_REMEMBERED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +175,8 @@ class Vault:
                 if strict:
                     raise
         fresh = {name: Held(values, now + LIVES) for name, values in found.items()}
-        if len(self._held) > _REMEMBERED:
-            self._held.clear()
+        for key in [key for key, one in self._held.items() if one.until < now]:
+            del self._held[key]  # what nobody asks for does not stay in memory either
         self._held.update({(tenant, name): one for name, one in fresh.items()})
         return fresh
 
