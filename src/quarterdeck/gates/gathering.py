@@ -2,6 +2,7 @@
 live and narrows it, where each argument comes from.
 """
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -104,7 +105,7 @@ class Gathering:
             facts.tenant, facts.agent, tool=grant.name, server=grant.server, background=facts.background
         )
         level = self._level(grant, facts, standing)
-        policies = self._policies_of(release, facts.tenant)
+        policies = await self._policies_of(release, facts.tenant)
         effective = digest([policies.digest if policies else None, level, list(standing.switches)])
         sent = with_arguments(call, bound.arguments)
         wish = Wish(sent, release, grant, granted, facts, standing, policies, None, bound, effective, ms(now))
@@ -118,15 +119,19 @@ class Gathering:
         level = self._live.autonomy.level(facts.tenant, facts.agent, grant.name, grant.autonomy)
         return lowest(level, standing.max_autonomy or level)
 
-    def _policies_of(self, release: Release, tenant: TenantId) -> PolicySet | None:
-        """None where this process can't tell what the tenant's policies are."""
+    async def _policies_of(self, release: Release, tenant: TenantId) -> PolicySet | None:
+        """None where this process can't tell what the tenant's policies are. Parsed beside the event loop, and once."""
         book = self._live.policies
         try:
             # A child run's release has its parent's id and fewer tools.
             key = (tenant, release.id, book.digest(tenant), tuple(tool.name for tool in release.tools))
-            return self._policies.get(key, lambda: PolicySet.of(release, book.tenant(tenant)))
+            texts = book.tenant(tenant)
         except PoliciesUnknown:
             return None
+        known = self._policies.find(key)
+        if known is None:
+            known = self._policies.keep(key, await asyncio.to_thread(PolicySet.of, release, texts))
+        return known
 
     async def _today(self, grant: ToolGrant, facts: ToolFacts, now: datetime) -> int:
         midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -201,11 +206,17 @@ class _Kept(Generic[Key, Value]):
         self._values: OrderedDict[Key, Value] = OrderedDict()
 
     def get(self, key: Key, make: Callable[[], Value]) -> Value:
+        value = self.find(key)
+        return self.keep(key, make()) if value is None else value
+
+    def find(self, key: Key) -> Value | None:
         value = self._values.get(key)
-        if value is None:
-            value = self._values[key] = make()
-            if len(self._values) > _KEPT:
-                self._values.popitem(last=False)
-        else:
+        if value is not None:
             self._values.move_to_end(key)
+        return value
+
+    def keep(self, key: Key, value: Value) -> Value:
+        self._values[key] = value
+        if len(self._values) > _KEPT:
+            self._values.popitem(last=False)
         return value

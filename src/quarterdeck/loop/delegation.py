@@ -7,10 +7,13 @@ parent's level of autonomy where that is lower, and the taint of what the parent
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from quarterdeck.core.errors import Error
 from quarterdeck.core.ids import new_run_id
 from quarterdeck.core.json import Json
 from quarterdeck.core.text import storable
+from quarterdeck.gates.forms import POINTERS, forms_in
 from quarterdeck.gates.gathering import lowest
 from quarterdeck.gates.intents import Intent
 from quarterdeck.gates.provenance import Provenance
@@ -19,7 +22,7 @@ from quarterdeck.loop.ledger import Child
 from quarterdeck.releases.records import Limits, Release, ToolServer
 from quarterdeck.runs.events import Event, Narrowing, ToolFailed
 from quarterdeck.runs.fold import RunState
-from quarterdeck.runs.messages import USER, Label, Text, Trust, UserMessage
+from quarterdeck.runs.messages import MODEL, Label, Text, Trust, UserMessage
 from quarterdeck.runs.records import Submission
 from quarterdeck.traces.ids import place_of, span_id
 from quarterdeck.traces.records import Kind
@@ -42,6 +45,8 @@ async def delegate(attempt: Attempt, server: ToolServer, intent: Intent, said: P
     except Error as fault:
         return ToolFailed(call=intent.call, code="no_agent", content=(Text(storable(fault.detail)),))
     state, now = attempt.recorder.state, attempt.around.clock.now()
+    task = str(intent.arguments.get("task") or "")
+    left = narrowing(server.narrowed or {}, state, attempt.release.limits, now, tainted=said.tainted)
     submission = Submission(
         tenant=run.tenant,
         id=new_run_id(),
@@ -61,11 +66,16 @@ async def delegate(attempt: Attempt, server: ToolServer, intent: Intent, said: P
         parent=run.id,
         roles=state.admitted.roles if state.admitted else (),
         claims=state.admitted.claims if state.admitted else {},
-        narrowed=narrowing(server.narrowed or {}, state, attempt.release.limits, now, tainted=said.tainted),
+        narrowed=replace(left, vouched=vouched(task, said)),
     )
-    task = str(intent.arguments.get("task") or "")
-    label = Label(f"agent:{run.agent}", Trust.UNTRUSTED) if said.tainted else USER
+    label = Label(f"agent:{run.agent}", Trust.UNTRUSTED) if said.tainted else MODEL
     return Child(submission, (UserMessage((Text(storable(task)),), label),))
+
+
+def vouched(task: str, said: Provenance) -> tuple[str, ...]:
+    """The addresses and accounts of a task that nobody outside can have chosen, and no model made up."""
+    pointers = dict.fromkeys(form.key for form in forms_in(task) if form.kind in POINTERS)
+    return tuple(key for key in pointers if said.of(key).clean)
 
 
 def narrowing(

@@ -15,7 +15,7 @@ from quarterdeck.runs import log, store
 from quarterdeck.runs.conversation import told
 from quarterdeck.runs.events import ThreadContinued
 from quarterdeck.runs.fold import fold
-from quarterdeck.runs.messages import AUTHOR, Message, Stored
+from quarterdeck.runs.messages import AUTHOR, Label, Message, Stored, Trust
 
 
 class Talk:
@@ -46,6 +46,8 @@ class Talk:
         admitted = self._attempt.recorder.state.admitted
         system = prompt_for(self._attempt.release, admitted.variables if admitted else {})
         self._provenance.add(system, AUTHOR)
+        if admitted is not None and admitted.narrowed is not None:
+            self._provenance.add("\n".join(admitted.narrowed.vouched), Label("caller", Trust.TRUSTED))
         history = await self._history()
         for message in history:
             self._provenance.hear(message, earlier=True)

@@ -49,7 +49,8 @@ class Handoff(msgspec.Struct, frozen=True, omit_defaults=True):
 class Narrowing(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a parent run leaves of its child's release: a child may do less than it was granted, never more.
 
-    `tools` None = all of them. `tainted`: what it was told has been near words that outsiders can write.
+    `tools` None = all of them. `tainted`: what it was told has been near words that outsiders can write. `vouched` are
+    the addresses and accounts in its task that were clean where it comes from; the rest is the caller's model's word.
     """
 
     depth: int = 0
@@ -60,6 +61,7 @@ class Narrowing(msgspec.Struct, frozen=True, omit_defaults=True):
     max_seconds: float | None = None
     max_tokens: int | None = None
     tainted: bool = False
+    vouched: tuple[str, ...] = ()
 
 
 class RunAdmitted(Event, frozen=True, kw_only=True, omit_defaults=True):

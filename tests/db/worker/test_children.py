@@ -77,6 +77,18 @@ async def test_what_a_parent_has_read_taints_its_child(station: Station) -> None
     assert tainted == [False, True]
 
 
+async def test_a_child_knows_which_addresses_its_callers_user_named(station: Station) -> None:
+    task = "write to bob@example.com and to eve@example.org"
+    script = {"steps": [{"call": "delegate", "arguments": {"task": task}}, {"text": "done"}]}
+    run = await station.submit("please write to bob@example.com")
+    async with station.worker(script):
+        assert (await station.until(run)).status is Status.SUCCEEDED
+    child = await child_of(station, run)
+    (admitted,) = [event for event in await station.events(child.id) if isinstance(event, e.RunAdmitted)]
+    assert admitted.narrowed is not None
+    assert admitted.narrowed.vouched == ("bob@example.com",)
+
+
 async def test_an_agent_that_is_not_there_is_a_failed_call(station: Station) -> None:
     run = await station.submit()
     async with station.worker({"steps": [{"call": "nobody", "arguments": {"task": "x"}}, {"text": "done"}]}):
