@@ -12,6 +12,7 @@ from quarterdeck.policies.reports import May
 from quarterdeck.policies.sayings import saying_of, sayings
 from quarterdeck.policies.service import Explained
 from quarterdeck.policies.tenant import MAX_TEXT, TenantPolicy
+from quarterdeck.spec import values
 from quarterdeck.spec.findings import Finding
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
@@ -169,7 +170,7 @@ class SimulationWish(BaseModel):
     name: Name
     text: CedarText | None = Field(description="null = the policy is removed.")
     days: int = Field(default=7, ge=1, le=90)
-    agent: str | None = Field(default=None, max_length=63)
+    agent: str | None = Field(default=None, pattern=values.NAME)
     cursor: str | None = Field(default=None, max_length=1024, description="`next_cursor` of the answer before.")
 
 

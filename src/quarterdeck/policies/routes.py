@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from quarterdeck.core.errors import NotFound
 from quarterdeck.core.ids import TenantId
@@ -40,8 +41,14 @@ from quarterdeck.policies.tenant import TenantPolicy
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
-RESERVED = frozenset({"check", "explain", "simulate", "who", "unused", "patterns", "release"})
-"""Words that stand in the place of a name elsewhere under `/v1/policies`."""
+
+class PolicyName(StringConvertor):
+    """A segment that can be a policy's name: none of the words that stand in its place elsewhere under this address."""
+
+    regex = "(?!(?:check|explain|simulate|who|unused|patterns|release)(?:/|$))[^/]+"
+
+
+register_url_convertor("policy", PolicyName())
 _READERS = (Role.OPERATOR, Role.DEVELOPER, Role.REVIEWER, Role.AUDITOR)
 
 
@@ -105,7 +112,7 @@ async def check_policy(body: PolicyTrial, desk: ReaderDep) -> Answer:
     return Answer(show_findings(wanted, findings))
 
 
-@router.get("/{name}", response_model=PolicyRecord)
+@router.get("/{name:policy}", response_model=PolicyRecord)
 async def get_policy(name: NamePath, desk: ReaderDep, version: VersionQuery = None) -> Answer:
     """One policy with the ETag that a change needs; with `version`, as it was then."""
     async with desk.transaction() as tx:
@@ -117,7 +124,7 @@ async def get_policy(name: NamePath, desk: ReaderDep, version: VersionQuery = No
 
 
 @router.put(
-    "/{name}",
+    "/{name:policy}",
     response_model=KeptRecord,
     responses={201: {"model": KeptRecord, "description": "There was none of this name."}},
 )
@@ -126,8 +133,6 @@ async def set_policy(request: Request, name: NamePath, body: PolicyWish, desk: O
 
     It may forbid and ask; what releases grant it can't widen. The same text again changes nothing.
     """
-    if name in RESERVED:
-        raise invalid("path.name", "this word has a meaning of its own here", "choose another name")
     wanted = PolicyText(name, _storable(body.text, "body.text"))
     why = _storable(body.why, "body.why")
     async with desk.transaction() as tx:
@@ -141,7 +146,7 @@ async def set_policy(request: Request, name: NamePath, body: PolicyWish, desk: O
     return Answer(shown, 201 if kept.created else 200, location=location, etag=etag)
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name:policy}", status_code=204)
 async def remove_policy(
     request: Request, name: NamePath, desk: OwnerDep, why: Annotated[Why, Query(description="The reason, kept.")]
 ) -> Nothing:
@@ -154,7 +159,7 @@ async def remove_policy(
     return Nothing()
 
 
-@router.get("/{name}/history", response_model=PolicyPage)
+@router.get("/{name:policy}/history", response_model=PolicyPage)
 async def list_policy_versions(
     name: NamePath, desk: ReaderDep, limit: LimitQuery = DEFAULT_LIMIT, cursor: CursorQuery = None
 ) -> Response:
@@ -165,7 +170,7 @@ async def list_policy_versions(
     return page(rows, limit, lambda row: row.version, lambda row: show_policy(row, None))
 
 
-@router.get("/{name}/diff", response_model=DifferenceRecord)
+@router.get("/{name:policy}/diff", response_model=DifferenceRecord)
 async def compare_policy(
     name: NamePath,
     desk: ReaderDep,

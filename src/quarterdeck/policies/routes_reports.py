@@ -34,10 +34,11 @@ from quarterdeck.policies.routes import Desk, ReaderDep
 from quarterdeck.policies.rules import patterns
 from quarterdeck.policies.sayings import differences
 from quarterdeck.policies.simulate import Simulator, is_clean, leaves
+from quarterdeck.spec import values
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
-AgentQuery = Annotated[str | None, Query(max_length=63, description="One agent; left out = all.")]
+AgentQuery = Annotated[str | None, Query(pattern=values.NAME, description="One agent; left out = all.")]
 DaysQuery = Annotated[int, Query(ge=1, le=365, description="How far back the log is looked at.")]
 
 

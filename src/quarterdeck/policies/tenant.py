@@ -63,7 +63,7 @@ class PolicyInvalid(Invalid):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         self.findings: tuple[Finding, ...] = tuple(sorted(findings, key=lambda found: (found.warning, found.place)))
-        shown: list[Json] = [found.as_json() for found in self.findings]
+        shown: list[Json] = [{"place": str(found.place), **found.as_json()} for found in self.findings]
         faults = [found for found in self.findings if not found.warning]
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         super().__init__(f"{faults[0]}{more}" if faults else None, errors=shown)

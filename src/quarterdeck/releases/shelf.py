@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from quarterdeck.core import log as logs
 from quarterdeck.core.errors import Error
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
+from quarterdeck.core.text import storable
 from quarterdeck.db.records import Tx
 from quarterdeck.releases import store
 from quarterdeck.releases.records import Release
@@ -26,6 +27,7 @@ class ReleaseShelf:
 
         Raises NoSuchAgent, NoSuchRelease or Ambiguous.
         """
+        name = storable(name)
         agent, at, version = name.rpartition("@")
         if at:
             found = await self._releases.find(tx, tenant, AgentName(agent), version)

@@ -83,6 +83,7 @@ async def test_a_faulty_policy_is_refused_with_place_and_fix(
     assert (refused.status_code, refused.json()["code"]) == (422, "policy.invalid"), refused.text
     (found,) = refused.json()["errors"]
     assert (found["file"], found["line"], found["column"]) == ("refunds", line, column)
+    assert found.pop("place") == f"refunds:{line}:{column}"
     assert problem in found["problem"]
     assert found["fix"]
     assert (await owner.get("/v1/policies")).json()["items"] == []
@@ -145,6 +146,13 @@ async def test_every_change_stands_in_the_audit_with_its_reason(owner: httpx.Asy
 @pytest.mark.parametrize("name", ["who", "check", "Refunds", "a_b", "-a", "a" * 64])
 async def test_a_name_that_can_not_be_is_refused(owner: httpx.AsyncClient, name: str):
     assert (await owner.put(f"/v1/policies/{name}", json=BODY)).status_code in {405, 422}
+
+
+async def test_an_agent_that_can_not_be_is_refused_and_breaks_nothing(owner: httpx.AsyncClient):
+    for path in ("who", "unused", "patterns"):
+        assert (await owner.get(f"/v1/policies/{path}", params={"agent": "a\x00b"})).status_code == 422
+    assert (await owner.get("/v1/policies/release/a%00b")).status_code == 404
+    assert (await owner.post("/v1/policies/explain", json={"agent": "a\x00b", "tool": "x"})).status_code == 404
 
 
 async def test_a_key_for_one_agent_learns_nothing_of_the_others(
