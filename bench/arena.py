@@ -14,7 +14,7 @@ from bench.dojo import Dojo
 from bench.sessions import Kind, Person, Played, Player, Script, release_of
 from bench.worlds import Worlds
 from quarterdeck.core.clock import SystemClock
-from quarterdeck.core.ids import RunId, TenantId
+from quarterdeck.core.ids import RunId, TenantId, uuid7
 from quarterdeck.core.settings import Settings
 from quarterdeck.gates.gathering import Live, lowest
 from quarterdeck.gates.provenance import Provenance
@@ -22,7 +22,7 @@ from quarterdeck.gates.sending import Sending
 from quarterdeck.gates.tool import ToolGate
 from quarterdeck.policies.records import PolicyText
 from quarterdeck.rates.circuits import Circuits
-from quarterdeck.rates.records import Declared, RateWant, Subject, Taken, TakenOrLater
+from quarterdeck.rates.records import Declared, Place, PlaceOrLater, PlaceWant, RateWant, Subject, Taken, TakenOrLater
 from quarterdeck.releases.records import Release, ToolSchema, ToolServer
 from quarterdeck.switches.records import CLEAR, Standing
 from quarterdeck.tools.extract import extractor
@@ -67,6 +67,19 @@ class Calm:
         """At once."""
         return Taken()
 
+    def places(self, tenant: TenantId, subject: Subject, concurrency: int) -> tuple[PlaceWant, ...]:
+        """No limit."""
+        return ()
+
+    async def enter(
+        self, tenant: TenantId, wants: Sequence[PlaceWant], seconds: float, *, waited: float = 0.0
+    ) -> PlaceOrLater:
+        """At once."""
+        return Place(tenant, uuid7(), ())
+
+    async def leave(self, place: Place) -> None:
+        """Nothing to give up."""
+
     async def count(self, tenant: TenantId, user: str, tool: str, since: datetime) -> int:
         """None."""
         return 0
@@ -109,7 +122,9 @@ async def opened(dojo: Dojo) -> AsyncIterator[Arena]:
     server = ToolServer("agentdojo", "http", url=dojo.url)
     try:
         schemas = (await extractor(settings)([server], {}))["agentdojo"]
-        gate = ToolGate(Sending(tools, keep, clock), Live(calm, calm, calm, calm.count), calm, Circuits(clock), clock)
+        circuits = Circuits(clock)
+        sending = Sending(tools, keep, clock, circuits)
+        gate = ToolGate(sending, Live(calm, calm, calm, calm.count), calm, circuits, clock)
         yield Arena(gate, dojo, Worlds(gate, dojo, blobs), schemas, YAML(typ="safe").load(ANNOTATIONS))
     finally:
         await tools.close()

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from quarterdeck.core.clock import Clock
-from quarterdeck.core.ids import TenantId
+from quarterdeck.core.ids import TenantId, uuid7
 from quarterdeck.gates.gathering import Live, lowest
 from quarterdeck.gates.sending import Sending
 from quarterdeck.gates.tool import ToolGate
 from quarterdeck.policies.records import PolicyText
 from quarterdeck.policies.tenant import PoliciesUnknown
 from quarterdeck.rates.circuits import Circuits
-from quarterdeck.rates.records import Declared, RateWant, Subject, Taken, TakenOrLater
+from quarterdeck.rates.records import Declared, Place, PlaceOrLater, PlaceWant, RateWant, Subject, Taken, TakenOrLater
 from quarterdeck.switches.records import CLEAR, Standing
 from quarterdeck.tools.records import Keep, Toolbox
 
@@ -48,6 +48,16 @@ class Calm:
     async def take(self, tenant: TenantId, wants: Sequence[RateWant], *, waited: float = 0.0) -> TakenOrLater:
         return self.taken
 
+    def places(self, tenant: TenantId, subject: Subject, concurrency: int) -> tuple[PlaceWant, ...]:
+        return ()
+
+    async def enter(
+        self, tenant: TenantId, wants: Sequence[PlaceWant], seconds: float, *, waited: float = 0.0
+    ) -> PlaceOrLater:
+        return Place(tenant, uuid7(), ())
+
+    async def leave(self, place: Place) -> None: ...
+
     async def count(self, tenant: TenantId, user: str, tool: str, since: datetime) -> int:
         return self.called_today
 
@@ -56,4 +66,5 @@ def a_tool_gate(tools: Toolbox, keep: Keep, clock: Clock, calm: Calm | None = No
     """A gate over these tools, with what stands as `calm` has it."""
     calm = calm or Calm()
     live = Live(calm, calm, calm, calm.count)
-    return ToolGate(Sending(tools, keep, clock), live, calm, Circuits(clock), clock)
+    circuits = Circuits(clock)
+    return ToolGate(Sending(tools, keep, clock, circuits), live, calm, circuits, clock)

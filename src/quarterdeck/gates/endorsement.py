@@ -6,7 +6,8 @@ and the user's words ask for that kind of act. Each of these rules is a reason t
 """
 
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from quarterdeck.gates.passages import Passage, Source, telling
 from quarterdeck.releases.records import ToolGrant
 from quarterdeck.runs.records import Effect
 
+_LONGEST_NAME = 200
 MOST_RECORDS = 10
 """A search that answers with more has not found what the user named; it lists."""
 
@@ -31,18 +33,34 @@ class Reading:
     passage: Passage
     trusted: bool
     _fields: tuple[Field, ...] | None = None
-    _is_read: bool = field(default=False)
+    _naming: Mapping[int, Sequence[Field]] = field(default_factory=dict[int, Sequence[Field]])
+    _is_read: bool = False
 
     @property
     def fields(self) -> tuple[Field, ...] | None:
         """Its fields, or None where it is just text."""
         if not self._is_read:
             self._fields, self._is_read = fields_of(self.passage.text), True
+            naming: defaultdict[int, list[Field]] = defaultdict(list)
+            for one in self._fields or ():
+                if one.own and one.records and _NAMING.search(one.key):
+                    naming[one.records[0]].append(one)
+            self._naming = naming
         return self._fields
+
+    def naming(self, record: int) -> Sequence[Field]:
+        """The fields of a record that can be its name."""
+        return self._naming.get(record, ()) if self.fields else ()
+
+    def shows(self, value: str, form: Form) -> bool:
+        """Whether the value stands anywhere in it: a quick no for most."""
+        return value in self.passage.text or self.passage.has(form)
 
 
 def handle_in(reading: Reading, value: str) -> bool:
     """Whether the result has a record with this id. Ids are given by the tool's system, not by who writes in it."""
+    if value.strip() not in reading.passage.text:
+        return False
     return any(is_handle(one) and one.value.strip() == value.strip() for one in reading.fields or ())
 
 
@@ -84,12 +102,14 @@ class Endorsement:
     def __init__(self, user: Source, readings: Sequence[Reading]) -> None:
         self._user = user
         self._readings = [one for one in readings if not one.trusted]
+        self._names: dict[tuple[int, int], str | None] = {}
 
     def covers(self, grant: ToolGrant, value: str, form: Form) -> bool:
         """Whether the user's own words point at this value as a destination of such a call."""
         if grant.effect != Effect.WRITE and not self.asks_for(grant):
             return False
-        return any(self._lends(reading, grant, value.strip(), form) for reading in self._readings)
+        text = value.strip()
+        return any(one.shows(text, form) and self._lends(one, grant, text, form) for one in self._readings)
 
     def was_asked_for(self, form: Form) -> bool:
         """Whether a value stands, in any place, in what the user's words told a read to read. It lends nothing."""
@@ -105,25 +125,19 @@ class Endorsement:
         fields = reading.fields
         if fields is None:
             return self._narrowed(reading) and _stands_alone(reading.passage, value, form, grant)
-        for one in fields:
-            if not _is_same(one.value, value, form):
-                continue
-            if is_handle(one):
-                if self._points_at(reading, fields, one, grant):
-                    return True
-            elif (
-                form.kind in POINTERS | {Kind.TEXT}
-                and not _FREE.search(one.key)
-                and self._sole(fields, one, value, form)
-            ):
-                return True
-        return False
-
-    def _points_at(self, reading: Reading, fields: Sequence[Field], one: Field, grant: ToolGrant) -> bool:
-        """Whether the user named this record, or searched for it; a plain write may also follow what the user named."""
-        if self._named(fields, one.records) is not None:
+        same = [one for one in fields if _is_same(one.value, value, form)]
+        # What can be told to be an account or an address is one, though its field be called a number.
+        if form.kind not in POINTERS and any(is_handle(one) and self._points_at(reading, one, grant) for one in same):
             return True
-        if len({each.records[-1] for each in fields if each.records}) > MOST_RECORDS:
+        if form.kind not in POINTERS | {Kind.TEXT}:
+            return False
+        return any(not is_handle(one) or form.kind in POINTERS for one in same if self._sole(reading, one, value, form))
+
+    def _points_at(self, reading: Reading, one: Field, grant: ToolGrant) -> bool:
+        """Whether the user named this record, or searched for it; a plain write may also follow what the user named."""
+        if self._named(reading, one.records) is not None:
+            return True
+        if len({each.records[-1] for each in reading.fields or () if each.records}) > MOST_RECORDS:
             return False
         return self._narrowed(reading) or (grant.effect == Effect.WRITE and self._follows(reading))
 
@@ -142,34 +156,41 @@ class Endorsement:
         return bool(asked) and all(self._is_told(form_of(text), reading) for text in asked)
 
     def _is_told(self, form: Form, reading: Reading) -> bool:
-        for other in self._readings:
-            fields = other.fields if other is not reading and other.passage.has(form) else None
-            for one in fields or ():
-                if self._named(fields or (), one.records) is not None and _mentions(one.value, form):
-                    return True
-        return False
+        others = (other for other in self._readings if other is not reading and other.passage.has(form))
+        return any(
+            form.key in one.value and self._named(other, one.records) is not None
+            for other in others
+            for one in other.fields or ()
+        )
 
-    def _named(self, fields: Sequence[Field], records: Sequence[int]) -> str | None:
-        """The name by which the user's words point at a record or at what holds it."""
-        for one in fields:
-            if one.own and one.records and one.records[0] in records and _NAMING.search(one.key):
-                name = _spoken(one.value)
-                if len(name) <= 200 and telling(one.value) and self._says(Form(Kind.TEXT, name), form_of(one.value)):
-                    return name
-        return None
+    def _named(self, reading: Reading, records: Sequence[int]) -> str | None:
+        """The name by which the user's words point at a record, or at what holds it."""
+        names = (self._name(reading, record) for record in records)
+        return next((name for name in names if name is not None), None)
 
-    def _sole(self, fields: Sequence[Field], one: Field, value: str, form: Form) -> bool:
+    def _name(self, reading: Reading, record: int) -> str | None:
+        key = (id(reading), record)
+        if key not in self._names:
+            said = (one.value for one in reading.naming(record) if self._is_said(one.value))
+            self._names[key] = next(map(_spoken, said), None)
+        return self._names[key]
+
+    def _is_said(self, name: str) -> bool:
+        return (
+            len(name) <= _LONGEST_NAME and telling(name) and self._says(Form(Kind.TEXT, _spoken(name)), form_of(name))
+        )
+
+    def _sole(self, reading: Reading, one: Field, value: str, form: Form) -> bool:
         """Whether the user named the record of a field, and no other of the same name says something else there."""
-        name = self._named(fields, one.records)
+        name = None if _FREE.search(one.key) else self._named(reading, one.records)
         if name is None:
             return False
-        for reading in self._readings:
-            for twin in reading.fields or ():
-                if twin.key != one.key or self._named(reading.fields or (), twin.records) != name:
-                    continue
-                here = [each for each in reading.fields or () if each.key == twin.key and each.records == twin.records]
-                if not any(_is_same(each.value, value, form) for each in here):
-                    return False
+        for other in self._readings:
+            twins = [each for each in other.fields or () if each.key == one.key]
+            named = {each.records for each in twins if self._named(other, each.records) == name}
+            same = {each.records for each in twins if _is_same(each.value, value, form)}
+            if named - same:
+                return False
         return True
 
     def _says(self, *spellings: Form) -> bool:
@@ -178,10 +199,6 @@ class Endorsement:
 
 def _is_same(found: str, value: str, form: Form) -> bool:
     return found.strip() == value or (form.kind is not Kind.TEXT and form_of(found) == form)
-
-
-def _mentions(text: str, form: Form) -> bool:
-    return form.key in text
 
 
 def _spoken(value: str) -> str:

@@ -43,7 +43,7 @@ _HOST = rf"{_LABEL}(?:\.{_LABEL})+"
 _EMAIL = re.compile(rf"(?<![\w.+@-])(?>\w[\w.!#$%&'*+/=?^`{{|}}~-]*@{_HOST})(?![\w@-])")
 _URL = re.compile(r"(?<![\w.+-])[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`“”]+")
 _BARE_HOST = re.compile(rf"(?<![\w@/.:-])(?>{_HOST})(?![\w@/:?#-])")
-_ACCOUNT = re.compile(r"(?<![\w-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}(?![\w-])")
+_ACCOUNT = re.compile(r"(?<![\w.-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}(?![\w-])")
 _DIGITS = re.compile(r"(?<![\w.,-])\+?\d(?:[ ()./-]{0,2}\d){6,18}(?![\w,-]|\.\d)")
 _NUMBER = re.compile(r"(?<![\w.,])-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\w]|[.,]\d)")
 _ISO_DATE = re.compile(r"(?<![\w-])\d{4}-\d\d-\d\d(?![\w-])")

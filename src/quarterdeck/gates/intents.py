@@ -10,6 +10,7 @@ from typing import TypeAlias
 from quarterdeck.core.ids import RunId, TenantId, uuid7
 from quarterdeck.core.json import Json, JsonObject, fingerprint
 from quarterdeck.core.text import storable
+from quarterdeck.rates.records import Place
 from quarterdeck.releases.records import ToolGrant
 from quarterdeck.runs.events import ApprovalAnswered, ApprovalAsked, Decision, Narrowing, ToolCalled, ToolDenied
 from quarterdeck.runs.messages import Call, Text
@@ -55,7 +56,7 @@ class Intent:
     """A call that was allowed. It may be sent once its event is committed, and may not begin after `not_after`.
 
     `key` is the same at every try and attempt. `boot_deadline` is `not_after` on this machine's boot-time clock.
-    `approval` is the answer that committing it uses up.
+    `approval` is the answer that committing it uses up, `place` its place among the calls under way.
     """
 
     call: str
@@ -70,6 +71,7 @@ class Intent:
     approved_by: tuple[str, ...] = ()
     child: str | None = None
     records: int = 0
+    place: Place | None = None
 
     def event(self, step: int) -> ToolCalled:
         """The intent as the log holds it."""

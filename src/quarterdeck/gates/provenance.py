@@ -91,6 +91,7 @@ class Provenance:
         self._readings: list[Reading] = []
         self._said: list[Said] = []
         self._payments = Payments()
+        self._endorsement: Endorsement | None = None
 
     @property
     def tainted(self) -> bool:
@@ -100,6 +101,7 @@ class Provenance:
     def add(self, text: str, label: Label) -> None:
         """A text that the run starts from or has met. The model's own words are evidence of nothing, and not kept."""
         origin = self._origin_of(label)
+        self._endorsement = None
         if origin is Origin.UNTRUSTED:
             self._tainted = True
         if origin is not Origin.MODEL and text:
@@ -249,7 +251,9 @@ class Provenance:
 
     def endorsement(self) -> Endorsement:
         """What the user's own words point at, in what was read so far."""
-        return Endorsement(self._heard[Origin.USER], self._readings)
+        if self._endorsement is None:
+            self._endorsement = Endorsement(self._heard[Origin.USER], self._readings)
+        return self._endorsement
 
 
 def parts_of(value: str) -> Iterator[str]:

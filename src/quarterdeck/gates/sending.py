@@ -9,9 +9,12 @@ from quarterdeck.core.errors import Error, Unavailable
 from quarterdeck.gates.intents import Intent, ToolFacts
 from quarterdeck.gates.outcomes import Outcome, Results
 from quarterdeck.gates.secrecy import Secrecy
+from quarterdeck.rates.circuit import Outcome as Health
+from quarterdeck.rates.circuit import Wait
+from quarterdeck.rates.circuits import Circuits
 from quarterdeck.releases.records import Release, ToolGrant
 from quarterdeck.runs.records import Effect, Repeat
-from quarterdeck.tools.records import Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
+from quarterdeck.tools.records import Answered, Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
 
 _BACKOFF, _BACKOFF_LIMIT = 0.25, 5.0
 
@@ -19,10 +22,13 @@ _BACKOFF, _BACKOFF_LIMIT = 0.25, 5.0
 class Sending:
     """The way from intents to outcomes, one per process. Nothing of a run is kept in it."""
 
-    def __init__(self, tools: Toolbox, keep: Keep, clock: Clock, secrecy: Secrecy | None = None) -> None:
+    def __init__(
+        self, tools: Toolbox, keep: Keep, clock: Clock, circuits: Circuits, secrecy: Secrecy | None = None
+    ) -> None:
         """Without `secrecy` there are no secrets: a tool that needs one is called without."""
         self._tools = tools
         self._clock = clock
+        self._circuits = circuits
         self._secrecy = secrecy
         self._results = Results(keep)
 
@@ -56,7 +62,7 @@ class Sending:
         tries, began = 0, self._clock.boot()
         while True:
             tries += 1
-            outcome = await self._try(request, cancel, progress)
+            outcome = await self._try_if_well(request, cancel, progress)
             pause = pause_before_next(outcome, intent, tries, self._clock.boot())
             if pause is None or await _told_to_stop(cancel, pause):
                 break
@@ -66,6 +72,25 @@ class Sending:
             where = f"tool:{intent.grant.name}"
             await self._secrecy.tell(facts.tenant, facts.run, where, request.cleaning.found)
         return event
+
+    async def _try_if_well(
+        self, request: ToolRequest, cancel: asyncio.Event | None, progress: Progress | None
+    ) -> ToolOutcome:
+        """One try, unless its tool is being left alone; what comes of it says how well the tool is."""
+        key = (request.tenant, request.grant.server, request.grant.name)
+        given = self._circuits.ask(key)
+        if isinstance(given, Wait):
+            words = f"`{request.grant.name}` fails at the moment and is left alone for a while."
+            return Failed("not_sent", words, 0, retryable=True, retry_after=given.seconds)
+        health, retry_after = Health.NO_WORD, None
+        try:
+            outcome = await self._try(request, cancel, progress)
+            health = health_of(outcome)
+            retry_after = outcome.retry_after if isinstance(outcome, Failed) else None
+            return outcome
+        finally:
+            # A probe that was cancelled must not keep others from probing.
+            self._circuits.tell(key, given, health, retry_after)
 
     async def _try(self, request: ToolRequest, cancel: asyncio.Event | None, progress: Progress | None) -> ToolOutcome:
         """One try, with the secrets as they are at this moment: one that was rotated meanwhile counts already."""
@@ -97,6 +122,19 @@ def pause_before_next(outcome: ToolOutcome, intent: Intent, tries: int, boot: fl
     # Full jitter: those that failed together must not come back together.
     pause = wanted if wanted is not None else random.uniform(0, min(_BACKOFF_LIMIT, _BACKOFF * 2**tries))
     return pause if boot + pause < intent.boot_deadline else None
+
+
+def health_of(outcome: ToolOutcome) -> Health:
+    """What the outcome of a try says about its tool. An error that the tool reports itself is no sign of illness."""
+    match outcome:
+        case Answered():
+            return Health.WELL
+        case Failed(code="rate_limited"):
+            return Health.THROTTLED
+        case Failed(code="unreachable" | "host_failed" | "crashed" | "timeout" | "bad_answer"):
+            return Health.FAILED
+        case _:
+            return Health.NO_WORD
 
 
 def _may_try_again(outcome: ToolOutcome, grant: ToolGrant) -> bool:

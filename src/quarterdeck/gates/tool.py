@@ -8,7 +8,9 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock
+from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.ids import TenantId
 from quarterdeck.gates.checks import CHECKS, Wish
 from quarterdeck.gates.gathering import Gathering, Live
@@ -20,16 +22,25 @@ from quarterdeck.gates.rules import decide
 from quarterdeck.gates.scope import records
 from quarterdeck.gates.sending import Sending
 from quarterdeck.models.records import ToolOffer
-from quarterdeck.rates.circuit import Outcome as Health
-from quarterdeck.rates.circuit import Pass
 from quarterdeck.rates.circuits import Circuits
-from quarterdeck.rates.records import Declared, RateWant, Subject, TakenOrLater
+from quarterdeck.rates.records import (
+    Declared,
+    Place,
+    PlaceOrLater,
+    PlaceWant,
+    RateWant,
+    Subject,
+    TakenOrLater,
+)
 from quarterdeck.rates.records import Later as Crowded
 from quarterdeck.releases.records import Release, ToolGrant
-from quarterdeck.runs.events import Decision, ToolAnswered, ToolFailed
+from quarterdeck.runs.events import Decision
 from quarterdeck.runs.messages import Call
 from quarterdeck.tools.records import Progress
 
+_log = logs.get(__name__)
+
+_SLACK = 5.0
 BEGIN_WITHIN = 10.0
 """Seconds after its intent within which a call may begin, at least; a longer time-out allows later tries."""
 
@@ -43,6 +54,20 @@ class Counting(Protocol):
 
     async def take(self, tenant: TenantId, wants: Sequence[RateWant], *, waited: float = 0.0) -> TakenOrLater:
         """Count it under all of these, or say how long to wait. Raises Unavailable."""
+        ...
+
+    def places(self, tenant: TenantId, subject: Subject, concurrency: int) -> tuple[PlaceWant, ...]:
+        """Where a call needs a place."""
+        ...
+
+    async def enter(
+        self, tenant: TenantId, wants: Sequence[PlaceWant], seconds: float, *, waited: float = 0.0
+    ) -> PlaceOrLater:
+        """Take a place under all of these, or say how long to wait. Raises Unavailable."""
+        ...
+
+    async def leave(self, place: Place) -> None:
+        """Give a place up. Raises Unavailable."""
         ...
 
 
@@ -76,9 +101,13 @@ class ToolGate:
         if decision.verdict == Verdict.ASK:
             expires = wish.now + int(wish.grant.asking.expires_in * 1000)
             return Inquiry(call.id, wish.grant, wish.call.arguments, decision, expires, origins)
+        place = await self._enter(wish.grant, wish.call, facts)
+        if isinstance(place, Later):
+            return place
         if not facts.again and (later := await self._count(wish.grant, wish.call, facts)) is not None:
+            await self._leave(place)
             return later
-        return self._intent(wish, wish.grant, decision)
+        return self._intent(wish, wish.grant, decision, place)
 
     async def perform(
         self,
@@ -88,12 +117,12 @@ class ToolGate:
         cancel: asyncio.Event | None = None,
         progress: Progress | None = None,
     ) -> Outcome:
-        """Carry a committed intent out: see `Sending.perform`. What came of it says how well its tool is."""
-        key = (facts.tenant, intent.grant.server, intent.grant.name)
-        given = self._circuits.ask(key)
-        outcome = await self._sending.perform(release, intent, facts, cancel, progress)
-        self._circuits.tell(key, given if isinstance(given, Pass) else Pass(), health_of(outcome))
-        return outcome
+        """Carry a committed intent out: see `Sending.perform`. Its place among the calls under way is given up then."""
+        try:
+            return await self._sending.perform(release, intent, facts, cancel, progress)
+        finally:
+            if intent.place is not None:
+                await self._leave(intent.place)
 
     async def _count(self, grant: ToolGrant, call: Call, facts: ToolFacts) -> Later | None:
         """Count the call under all rates that hold for it. None: it may be made, and its turn has come."""
@@ -108,7 +137,23 @@ class ToolGate:
             await asyncio.sleep(taken.after)
         return None
 
-    def _intent(self, wish: Wish, grant: ToolGrant, decision: Decision) -> Intent:
+    async def _enter(self, grant: ToolGrant, call: Call, facts: ToolFacts) -> Place | Later:
+        """A place among the calls under way; where none is limited that is a place of no kind."""
+        subject = Subject(grant.name, facts.agent, facts.user, str(facts.run))
+        wants = self._rates.places(facts.tenant, subject, grant.concurrency)
+        seconds = max(BEGIN_WITHIN, grant.timeout) + grant.timeout + _SLACK
+        place = await self._rates.enter(facts.tenant, wants, seconds, waited=facts.waited)
+        return Later(call, "rate", place.why, place.seconds) if isinstance(place, Crowded) else place
+
+    async def _leave(self, place: Place) -> None:
+        if place.keys:
+            try:
+                await self._rates.leave(place)
+            except Unavailable as away:
+                # It frees itself when its time is over.
+                _log.warning("rates.place_not_left", error=away.code)
+
+    def _intent(self, wish: Wish, grant: ToolGrant, decision: Decision, place: Place) -> Intent:
         within, facts = max(BEGIN_WITHIN, grant.timeout), wish.facts
         approved = facts.asked is not None and wish.approved and not facts.again
         return Intent(
@@ -123,6 +168,7 @@ class ToolGate:
             approval=facts.asked.approval if approved and facts.asked else None,
             approved_by=_approved_by(wish),
             records=records(grant, wish.call.arguments) if grant.affects else 0,
+            place=place,
         )
 
 
@@ -132,16 +178,3 @@ def _approved_by(wish: Wish) -> tuple[str, ...]:
     people = tuple(f"person:{name}" for name in said.by) if said is not None and wish.approved else ()
     level = () if people or request is None else (f"autonomy:{request.autonomy}",)
     return (*people, *level)
-
-
-def health_of(outcome: Outcome) -> Health:
-    """What the outcome of a call says about its tool. An error that it reports itself is no sign of illness."""
-    match outcome:
-        case ToolAnswered():
-            return Health.WELL
-        case ToolFailed(code="rate_limited"):
-            return Health.THROTTLED
-        case ToolFailed(code="unreachable" | "host_failed" | "crashed" | "timeout" | "bad_answer"):
-            return Health.FAILED
-        case _:
-            return Health.NO_WORD

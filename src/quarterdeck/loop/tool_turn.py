@@ -1,6 +1,7 @@
 """The tools' turn: put each call before the gate, commit intents and questions, carry intents out, commit outcomes."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -40,7 +41,7 @@ class ToolTurn:
         said = await self._talk.provenance()
         sending: list[tuple[Intent, ToolFacts]] = []
         waits: list[Later] = []
-        for call, again in _in_order(step):
+        for call, again in self._at_once(step):
             verdict = await self._decide(call, step.step, said, again=again)
             if isinstance(verdict, Later):
                 waits.append(verdict)
@@ -49,7 +50,17 @@ class ToolTurn:
         recorder.step = _doing(sending, waits)
         await recorder.flush()
         await self._perform_all(sending)
-        return await self._wait(waits)
+        # What was done may have freed what the others wait for: they are judged again at once.
+        return None if sending else await self._wait(waits)
+
+    def _at_once(self, step: rules.CallTools) -> Iterator[tuple[CallState, bool]]:
+        """The calls to judge now: of a tool that is limited no more than may be under way; the others come next."""
+        taken: Counter[str] = Counter()
+        for call, again in _in_order(step):
+            grant = self._attempt.release.tool(call.call.tool)
+            taken[call.call.tool] += 1
+            if grant is None or not grant.concurrency or taken[call.call.tool] <= grant.concurrency:
+                yield call, again
 
     async def doubt(self, calls: tuple[CallState, ...]) -> None:
         """Note calls of an attempt that died and may not be repeated: nobody knows what became of them."""

@@ -19,6 +19,7 @@ from quarterdeck.db import partitions
 from quarterdeck.db.pool import Database
 from quarterdeck.db.wakes import DELIVER, Wakes
 from quarterdeck.engine import store as engine
+from quarterdeck.rates import store_counts as counts
 from quarterdeck.runs import admission, children, sweep
 from quarterdeck.runs.admission import Limits
 from quarterdeck.runs.service import Runs
@@ -173,6 +174,7 @@ class Chores:
         async with self._db.system.transaction() as tx:
             await engine.prune(tx)
             await sweep.tidy(tx)
+            await counts.sweep(tx)
             await partitions.make_partitions(tx)
         await tell_due(self._db)
         await self._sweep_blobs()

@@ -24,12 +24,13 @@ class Books:
     policies: PolicyBook
     autonomy: AutonomyBook
     rates: Rates
+    circuits: Circuits
     clock: Clock
 
     def tool_gate(self, sending: Sending, count: CountCalls) -> ToolGate:
         """The tool gate over these books."""
         live = Live(self.switches, self.policies, self.autonomy, count)
-        return ToolGate(sending, live, self.rates, Circuits(self.clock), self.clock)
+        return ToolGate(sending, live, self.rates, self.circuits, self.clock)
 
 
 async def open_books(database: Database, wakes: Wakes, clock: Clock, stack: AsyncExitStack) -> Books:
@@ -42,6 +43,7 @@ async def open_books(database: Database, wakes: Wakes, clock: Clock, stack: Asyn
         PolicyBook(database, wakes),
         AutonomyBook(database, wakes),
         Rates(database),
+        Circuits(clock),
         clock,
     )
     for book in (books.switches, books.policies, books.autonomy, books.rates):

@@ -10,6 +10,7 @@ from quarterdeck.core.ids import TenantId, new_run_id
 from quarterdeck.gates.intents import Intent, ToolFacts
 from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.gates.sending import Sending
+from quarterdeck.rates.circuits import Circuits
 from quarterdeck.releases.records import ModelPin, Release, ToolServer
 from quarterdeck.runs.events import Decision, ToolAnswered, ToolFailed, ToolUnknown
 from quarterdeck.runs.messages import Stored, Text, Trust
@@ -53,7 +54,9 @@ class Door:
 
     def __init__(self, vault: Vault, tenant: TenantId) -> None:
         self.tools, self.blobs, self.tenant = Bench(), Kept(), tenant
-        self.sending = Sending(self.tools, self.blobs.put, SystemClock(), Secrecy(vault, keys_of))
+        self.sending = Sending(
+            self.tools, self.blobs.put, SystemClock(), Circuits(SystemClock()), Secrecy(vault, keys_of)
+        )
         pin = ModelPin("wire", "scripted-1")
         self.release: Release = replace(a_release(*GRANTS, servers=SERVERS), tenant=tenant, model=pin)
 

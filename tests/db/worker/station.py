@@ -51,6 +51,7 @@ TOOLS = (
     grant("pay_keyed", "payment", "keyed"),
     grant("touch", "write", "safe"),
     replace(grant("refund", "payment", "never", "ask_when_risky"), parameters=ORDERED),
+    replace(grant("alone"), concurrency=1),
     replace(grant("delegate", repeat="keyed"), server="agent-helper", trust="untrusted"),
     replace(grant("nobody", repeat="keyed"), server="agent-nobody", trust="untrusted"),
 )
@@ -171,7 +172,7 @@ class Station:
             wakes=wakes,
             clock=SystemClock(),
             models=ModelGate(models, books.switches),
-            tools=books.tool_gate(Sending(self.tools, _keep, SystemClock()), _never_called),
+            tools=books.tool_gate(Sending(self.tools, _keep, SystemClock(), books.circuits), _never_called),
             switches=books.switches,
             runs=Runs(self.database, wakes, SystemClock(), queue_limit=10_000),
             resolve=self._resolve,

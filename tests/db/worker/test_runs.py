@@ -384,3 +384,23 @@ async def test_a_hundred_runs_of_two_users_all_end(station: Station) -> None:
             assert (await station.until(run, within=60)).status is Status.SUCCEEDED
     for run in runs[:5]:
         await station.kinds(run)
+
+
+async def test_calls_of_a_tool_wait_for_each_other_where_only_one_may_be_under_way(station: Station) -> None:
+    under_way, most = 0, 0
+
+    async def slow(request: ToolRequest, cancel: asyncio.Event | None) -> Answered:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0.05)
+        under_way -= 1
+        return answered()
+
+    station.tools.tools["alone"] = slow
+    runs = [await station.submit() for _ in range(3)]
+    calls = [{"call": "alone", "arguments": {"n": n}} for n in (1, 2)]
+    async with station.worker({"steps": [{"calls": calls}, {"text": "done"}]}):
+        for run in runs:
+            assert (await station.until(run)).status is Status.SUCCEEDED
+    assert (most, station.tools.calls_of("alone")) == (1, 6)
