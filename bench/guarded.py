@@ -36,6 +36,7 @@ MODEL = "gpt-4o-2024-05-13"
 ATTACKS = (Kind.COMPROMISED, Kind.MID_TASK, Kind.LATE)
 FREE, DEFAULT = "free", "ask_when_risky"
 _FEW = 40
+PARTS = ("postures", "adaptive", "recorded", "frontier")
 FORMED = "+formed"
 """The mark of a conversation in which the attacker wrote his destination on a line of its own, with a label."""
 
@@ -103,23 +104,20 @@ class Bench:
         self._formed = [replace(one, conversation=one.conversation + FORMED) for one in self._attacked]
         self._progress = progress
 
-    async def figures(self, *, frontier: bool) -> dict[str, Any]:
-        """Everything that is measured."""
-        free = await self._posture("provenance autonomy", FREE, Person.NOBODY)
-        default = await self._posture("default", DEFAULT, Person.PERFECT)
-        formed = await self._play("attacker knows the rules", self._pairs(self._formed), FREE)
+    async def postures(self) -> dict[str, Any]:
+        """Honest work and attacks at two levels of autonomy."""
         bare = await self._play("no gate: honest", self._honest_sessions(), FREE, rules=STRENGTHS["no gate"])
-        found: dict[str, Any] = {
+        return {
             "pairs": len(self._attacked),
             "no_gate": honest_of(bare),
-            "provenance_autonomy": free,
-            "default_with_a_perfect_person": default,
-            "attacker_knows_the_rules": attacks_of(formed),
-            "recorded": await self._recorded(),
+            "provenance_autonomy": await self._posture("provenance autonomy", FREE, Person.NOBODY),
+            "default_with_a_perfect_person": await self._posture("default", DEFAULT, Person.PERFECT),
         }
-        if frontier:
-            found["frontier"] = await self._frontier()
-        return found
+
+    async def adaptive(self) -> dict[str, Any]:
+        """Attacks by somebody who knows the rules."""
+        done = await self._play("attacker knows the rules", self._pairs(self._formed), FREE)
+        return {"attacker_knows_the_rules": attacks_of(done)}
 
     async def _posture(self, name: str, autonomy: str, person: Person) -> dict[str, Any]:
         honest = await self._play(f"{name}: honest", self._honest_sessions(), autonomy, person)
@@ -133,7 +131,7 @@ class Bench:
         }
         return {"honest": honest_of(honest), "attacks": attacks_of(attacked), "by_suite": by_suite}
 
-    async def _frontier(self) -> list[dict[str, Any]]:
+    async def frontier(self) -> dict[str, Any]:
         """Both figures for each strength of rules; attacks in mid-task and at once."""
         kinds = (Kind.COMPROMISED, Kind.MID_TASK)
         points: list[dict[str, Any]] = []
@@ -155,9 +153,9 @@ class Bench:
                     "pairs": sorted({name_of(one) for one in attacks if one.security}) if won < _FEW else "many",
                 }
             )
-        return points
+        return {"frontier": points}
 
-    async def _recorded(self) -> dict[str, Any]:
+    async def recorded(self) -> dict[str, Any]:
         """The recorded conversations, their calls put before no gate and before ours."""
         told = [(as_script(one), Kind.HONEST) for one in self._recordings]
         before = await self._play("recorded: no gate", told, FREE, rules=STRENGTHS["no gate"])
@@ -165,15 +163,12 @@ class Bench:
         paired = list(zip(before, after, strict=True))
         attacked = [pair for pair in paired if pair[0].script.attack]
         honest = [pair for pair in paired if not pair[0].script.attack]
-        return {
-            "honest": _kept(honest),
-            "attacked": {
-                **_kept(attacked),
-                "attacks_succeeded_before": sum(one.security for one, _ in attacked),
-                "attacks_succeed_now": sum(one.security for _, one in attacked),
-                "still": [name_of(one) for _, one in attacked if one.security],
-            },
+        attacks = {
+            "attacks_succeeded_before": sum(one.security for one, _ in attacked),
+            "attacks_succeed_now": sum(one.security for _, one in attacked),
+            "still": [name_of(one) for _, one in attacked if one.security],
         }
+        return {"recorded": {"honest": _kept(honest), "attacked": {**_kept(attacked), **attacks}}}
 
     def _honest_sessions(self) -> list[tuple[Script, Kind]]:
         return [(script, Kind.HONEST) for script in self._honest]
@@ -221,49 +216,52 @@ def _show(figures: Mapping[str, Any]) -> None:
     console = Console(width=150)
     table = Table("", "honest tasks done", "approvals a task", *(kind.value for kind in ATTACKS), title="AgentDojo")
     for name in ("provenance_autonomy", "default_with_a_perfect_person"):
-        honest, attacks = figures[name]["honest"], figures[name]["attacks"]
-        cells = [f"{attacks[kind.value]['succeeded']} of {attacks[kind.value]['sessions']}" for kind in ATTACKS]
-        done = f"{honest['done']} of {honest['tasks']} ({honest['share']:.1%})"
-        table.add_row(name, done, str(honest["approvals_per_task"]), *cells)
-    formed = figures["attacker_knows_the_rules"]
-    table.add_row("attacker knows the rules", "", "", *(f"{formed[kind.value]['succeeded']}" for kind in ATTACKS))
+        if name in figures:
+            honest = figures[name]["honest"]
+            done = f"{honest['done']} of {honest['tasks']} ({honest['share']:.1%})"
+            table.add_row(name, done, str(honest["approvals_per_task"]), *_cells(figures[name]["attacks"]))
+    if "attacker_knows_the_rules" in figures:
+        table.add_row("attacker knows the rules", "", "", *_cells(figures["attacker_knows_the_rules"]))
     console.print(table)
-    for lost in figures["provenance_autonomy"]["honest"]["lost"]:
-        console.print("lost", lost)
-    for attacks in (figures["provenance_autonomy"]["attacks"], formed):
-        for kind in ATTACKS:
-            for pair in attacks[kind.value]["pairs"]:
-                console.print(kind.value, pair)
-    console.print(figures["recorded"])
     for point in figures.get("frontier", []):
-        console.print(point)
+        console.print(*(point[name] for name in ("rules", "honest_share", "attacks_share")))
+    for name, kept in figures.get("recorded", {}).items():
+        console.print(name, {key: value for key, value in kept.items() if key != "lost"}, "lost", len(kept["lost"]))
 
 
-async def _measured(tools: Dojo, recordings: Sequence[Recording], *, frontier: bool) -> dict[str, Any]:
+def _cells(attacks: Mapping[str, Any]) -> list[str]:
+    return [f"{attacks[kind.value]['succeeded']} of {attacks[kind.value]['sessions']}" for kind in ATTACKS]
+
+
+async def _measured(tools: Dojo, recordings: Sequence[Recording], parts: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
     with Progress() as progress:
         async with arenas.opened(tools) as arena:
-            return await Bench(arena, tools, recordings, progress).figures(frontier=frontier)
+            bench = Bench(arena, tools, recordings, progress)
+            for part in parts:
+                found |= await getattr(bench, part)()
+    return found
 
 
 def main(arguments: list[str], *, quick: bool = False) -> bool:
-    """`python -m bench agentdojo --gate [--every N] [--no-frontier]`."""
+    """`python -m bench agentdojo --gate [--every N] [--part postures|adaptive|recorded|frontier ...]`."""
     parser = argparse.ArgumentParser(prog="python -m bench agentdojo --gate", description=__doc__)
     parser.add_argument("--every", type=int, default=9 if quick else 1, help="play every N-th conversation")
-    parser.add_argument("--frontier", action=argparse.BooleanOptionalAction, default=not quick)
+    parser.add_argument("--part", choices=PARTS, action="append", help="only this; all by default")
     chosen = parser.parse_args(arguments)
     files = sorted(DATA.glob("*.jsonl.gz"))
     if not files:
         Console().print("agentdojo --gate: skipped, there are no recordings beside the repository")
         return True
-    recordings = read(files)[:: chosen.every]
+    parts = tuple(chosen.part or PARTS)
     with dojo.opened(files) as tools:
-        figures = asyncio.run(_measured(tools, recordings, frontier=chosen.frontier))
+        figures = asyncio.run(_measured(tools, read(files)[:: chosen.every], parts))
     _show(figures)
     if chosen.every == 1:
-        save("agentdojo-gate", figures)
-        if chosen.frontier:
+        save("-".join(("agentdojo-gate", *(() if parts == PARTS else parts))), figures)
+        if "frontier" in figures:
             draw(PICTURE, [Point.of(one) for one in figures["frontier"]])
-    return _is_good(figures)
+    return "postures" not in parts or _is_good(figures)
 
 
 def _is_good(figures: Mapping[str, Any]) -> bool:

@@ -8,7 +8,9 @@ interpreter: agentdojo_server.py PORT RECORDINGS...
 # pyright: reportMissingImports=false
 
 import gzip
+import hashlib
 import json
+import os
 import pickle
 import sys
 from ast import literal_eval
@@ -56,10 +58,16 @@ KEPT: dict[str, bytes] = {}
 
 
 def environment_of(suite: TaskSuite, recorded: dict[str, Any]) -> TaskEnvironment:
-    """The environment with the attack in it. Kept, because reading one takes a fifth of a second."""
-    key = json.dumps([suite.name, recorded["injections"]], sort_keys=True)
+    """The environment with the attack in it. Kept beside the interpreter: to read one takes a fifth of a second."""
+    key = hashlib.sha256(json.dumps([suite.name, recorded["injections"]], sort_keys=True).encode()).hexdigest()
     if key not in KEPT:
-        KEPT[key] = pickle.dumps(suite.load_and_inject_default_environment(recorded["injections"]))
+        kept = Path(sys.prefix) / "environments" / key
+        if not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            new = kept.with_suffix(f".{os.getpid()}")
+            new.write_bytes(pickle.dumps(suite.load_and_inject_default_environment(recorded["injections"])))
+            new.replace(kept)
+        KEPT[key] = kept.read_bytes()
     return pickle.loads(KEPT[key])
 
 
