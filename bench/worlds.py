@@ -19,6 +19,7 @@ from quarterdeck.runs.events import ToolAnswered
 from quarterdeck.runs.messages import Stored, Text, ToolMessage
 
 _WITHIN = 30.0
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Worlds:
         self._verdicts: dict[tuple[str, tuple[str, ...], str], Mapping[str, bool]] = {}
 
     async def perform(self, world: World, sent: Sent) -> ToolMessage:
-        """Carry a call out. Raises AssertionError when the tool could not be reached."""
+        """Carry a call out. Raises TimeoutError when the tool can not be reached."""
         intent = sent.intent
         world.made = (*world.made, encode_text([intent.grant.name, intent.arguments]))
         world.calls.append(sent)
@@ -73,17 +74,26 @@ class Worlds:
         return self._verdicts[key]
 
     async def _catch_up(self, world: World) -> None:
-        """Send what the tool server has not seen of it."""
-        for at in range(world.seen, len(world.calls)):
-            self._results[(world.conversation, world.made[: at + 1])] = await self._send(world, world.calls[at])
-        world.seen = len(world.calls)
+        """Send what the tool server has not seen of it; in an environment of its own again, if it did not answer."""
+        for _ in range(_TRIES):
+            while world.seen < len(world.calls):
+                message = await self._send(world, world.calls[world.seen])
+                if message is None:
+                    break
+                self._results[(world.conversation, world.made[: world.seen + 1])] = message
+                world.seen += 1
+            else:
+                return
+            world.run, world.seen = RunId(uuid7()), 0
+        raise TimeoutError(f"the tools of {world.conversation} don't answer")
 
-    async def _send(self, world: World, sent: Sent) -> ToolMessage:
+    async def _send(self, world: World, sent: Sent) -> ToolMessage | None:
         now = time.time()
         boot = time.clock_gettime(time.CLOCK_BOOTTIME)
         intent = replace(sent.intent, not_after=int((now + _WITHIN) * 1000), boot_deadline=boot + _WITHIN)
         outcome = await self._gate.perform(sent.release, intent, replace(sent.facts, run=world.run))
-        assert isinstance(outcome, ToolAnswered), outcome
+        if not isinstance(outcome, ToolAnswered):
+            return None
         texts = (self._blobs[part.key].decode() if isinstance(part, Stored) else part.text for part in outcome.content)
         words = tuple(Text(text) for text in texts)
         return ToolMessage(intent.call, intent.grant.name, words, outcome.is_error, outcome.label)
