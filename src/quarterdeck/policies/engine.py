@@ -104,6 +104,19 @@ def _about(tool: str, statements: Sequence[Statement]) -> Iterator[Statement]:
     return (one for one in mine if not (replaced and one.id == GRANTED))
 
 
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Policies that are asked once, and those of them that are asked for each element of a list."""
+
+    whole: cedar.Policies
+    each: cedar.Policies | None
+
+    @classmethod
+    def of(cls, whole: Sequence[Statement], each: Sequence[Statement]) -> "_Pair":
+        """Raises ValueError where Cedar can't take them."""
+        return cls(_loaded(whole), _loaded(each, also=True) if each else None)
+
+
 @dataclass(slots=True)
 class _Slice:
     """The policies about one tool. Those that look at `context.each` are judged for every element by themselves."""
@@ -112,8 +125,8 @@ class _Slice:
     agent: str
     arguments: Arguments
     by_id: Mapping[str, Statement]
-    whole: cedar.Policies
-    each: cedar.Policies | None
+    first: _Pair
+    second: _Pair
     looked: Looked
     resource: cedar.Entities
     principals: OrderedDict[str, cedar.Entities]
@@ -132,8 +145,12 @@ class _Slice:
             agent=agent,
             arguments=Arguments(tool),
             by_id={one.id: one for one in mine},
-            whole=_loaded(mine),
-            each=_loaded(each, also=True) if each else None,
+            first=_Pair.of(mine, each),
+            # A yes changes only what speaks of it: what else was asked before would say the same again.
+            second=_Pair.of(
+                [one for one in mine if not one.forbids or _speaks_of_a_yes(one)],
+                [one for one in each if _speaks_of_a_yes(one)],
+            ),
             looked=Looked.at(mentions),
             resource=cedar.entities(resource_of(tool)),
             principals=OrderedDict(),
@@ -146,9 +163,9 @@ class _Slice:
             return _broken(first.errors)
         if first.allowed:
             return PolicyVerdict(Answer.ALLOW, first.decided)
-        if request.approved or not first.decided or any(self.by_id[one].ask is None for one in first.decided):
+        if request.approved or not first.decided or not all(_can_be_lifted(self.by_id[one]) for one in first.decided):
             return self._denied(first)
-        second = self._decide(request, approved=True)
+        second = self._decide(request, approved=True, among=self.second)
         if second.errors:
             return _broken(second.errors)
         if not second.allowed:
@@ -156,24 +173,25 @@ class _Slice:
         return PolicyVerdict(Answer.ASK, first.decided, self._reasons(first.decided))
 
     def _denied(self, outcome: cedar.Outcome) -> PolicyVerdict:
-        firm = tuple(one for one in outcome.decided if self.by_id[one].ask is None) or outcome.decided
+        firm = tuple(one for one in outcome.decided if not _can_be_lifted(self.by_id[one])) or outcome.decided
         return PolicyVerdict(Answer.DENY, firm, self._reasons(firm) or "No policy permits this call.")
 
     def _reasons(self, ids: Sequence[str]) -> str:
         said_of = [self.by_id[one].ask or self.by_id[one].reason or f"Forbidden by {one}." for one in ids]
         return " ".join(dict.fromkeys(said_of))
 
-    def _decide(self, request: PolicyRequest, *, approved: bool) -> cedar.Outcome:
+    def _decide(self, request: PolicyRequest, *, approved: bool, among: "_Pair | None" = None) -> cedar.Outcome:
+        policies = among or self.first
         try:
             context = self.arguments.context(request, self.looked, approved=approved)
             entities, agent = self._entities(request), str(request.agent)
-            outcome = cedar.decide(self.whole, entities, agent, self.tool.name, context)
-            if self.each is None:
+            outcome = cedar.decide(policies.whole, entities, agent, self.tool.name, context)
+            if policies.each is None:
                 return outcome
             decided, errors = list(outcome.decided), list(outcome.errors)
             allowed = outcome.allowed
             for element in self.arguments.each(request, self.looked):
-                one = cedar.decide(self.each, entities, agent, self.tool.name, {**context, **element})
+                one = cedar.decide(policies.each, entities, agent, self.tool.name, {**context, **element})
                 errors += one.errors
                 if not one.allowed:
                     decided = [*([] if allowed else decided), *(each for each in one.decided if each not in decided)]
@@ -190,6 +208,16 @@ class _Slice:
             if len(self.principals) > _KEPT:
                 self.principals.popitem(last=False)
         return found
+
+
+def _speaks_of_a_yes(one: Statement) -> bool:
+    """Whether a policy can say something else once a person has approved."""
+    return ("approved",) in one.mentions or () in one.mentions
+
+
+def _can_be_lifted(one: Statement) -> bool:
+    """Whether a denial by this policy may become a question: it asks one, and a yes can make a difference to it."""
+    return one.ask is not None and _speaks_of_a_yes(one)
 
 
 def _loaded(statements: Sequence[Statement], *, also: bool = False) -> cedar.Policies:
