@@ -11,6 +11,8 @@ import {
 } from "@tanstack/react-router";
 import { actIn } from "./api/client";
 import { runsQuery, sessionQuery, traceQuery } from "./api/queries";
+import { type Asked, askedOf } from "./features/approvals/filters";
+import { type Sought, soughtOf } from "./features/audit/filters";
 import { filtersOf, searchOf } from "./features/runs/filters";
 import { Shell } from "./shell/Shell";
 import { Crash, NoPage } from "./shell/Wrong";
@@ -129,13 +131,83 @@ const agents = createRoute({
   component: lazyRouteComponent(() => import("./features/agents/AgentsPage")),
 });
 
+export type ApprovalsSearch = Asked & {
+  /** The question that is open. */
+  id?: string | undefined;
+  tab?: "escalations" | undefined;
+};
+
+const approvals = createRoute({
+  getParentRoute: () => inside,
+  path: "/approvals",
+  validateSearch: (search: Record<string, unknown>): ApprovalsSearch => ({
+    ...named("state", "agent", "tool", "risk", "run"),
+    ...askedOf(search),
+    id: text(search.id),
+    tab: search.tab === "escalations" ? "escalations" : undefined,
+  }),
+  component: lazyRouteComponent(() => import("./features/approvals/ApprovalsPage")),
+});
+
+export const POLICY_TABS = ["tools", "who", "explain", "policies", "advice"] as const;
+export type PolicyTab = (typeof POLICY_TABS)[number];
+
+export interface PolicySearch {
+  tab?: PolicyTab | undefined;
+  agent?: string | undefined;
+  tool?: string | undefined;
+  user?: string | undefined;
+  /** The policy that is open. */
+  name?: string | undefined;
+  days?: string | undefined;
+}
+
+const policy = createRoute({
+  getParentRoute: () => inside,
+  path: "/policy",
+  validateSearch: (search: Record<string, unknown>): PolicySearch => ({
+    tab: POLICY_TABS.includes(search.tab as PolicyTab) ? (search.tab as PolicyTab) : undefined,
+    agent: text(search.agent),
+    tool: text(search.tool),
+    user: text(search.user),
+    name: text(search.name),
+    days: text(search.days),
+  }),
+  component: lazyRouteComponent(() => import("./features/policy/PolicyPage")),
+});
+
+const switches = createRoute({
+  getParentRoute: () => inside,
+  path: "/switches",
+  component: lazyRouteComponent(() => import("./features/switches/SwitchesPage")),
+});
+
+export type AuditSearch = Sought & {
+  /** The row that is open. */
+  row?: string | undefined;
+};
+
+const audit = createRoute({
+  getParentRoute: () => inside,
+  path: "/audit",
+  validateSearch: (search: Record<string, unknown>): AuditSearch => ({
+    ...named("kind", "actor", "tool", "run", "verdict", "range"),
+    ...soughtOf(search),
+    row: text(search.row),
+  }),
+  component: lazyRouteComponent(() => import("./features/audit/AuditPage")),
+});
+
 const keys = createRoute({
   getParentRoute: () => inside,
   path: "/keys",
   component: lazyRouteComponent(() => import("./features/keys/KeysPage")),
 });
 
-const tree = root.addChildren([signIn, inside.addChildren([home, runs, run, agents, keys])]);
+const tree = root.addChildren([
+  signIn,
+  inside.addChildren([home, runs, run, approvals, agents, policy, switches, audit, keys]),
+]);
 
 /** Asked for before it is shown; what goes wrong is said where it is shown. */
 function early(question: Promise<unknown>): void {
@@ -145,6 +217,11 @@ function early(question: Promise<unknown>): void {
 /** A path of this console, to go on to after signing in; anything else, such as another site's address, is dropped. */
 function ownPath(next: unknown): string | undefined {
   return typeof next === "string" && /^\/(?![/\\])/.test(next) && next !== "/" ? next : undefined;
+}
+
+/** Each name, said as undefined. */
+function named(...names: readonly string[]): Record<string, undefined> {
+  return Object.fromEntries(names.map((name) => [name, undefined]));
 }
 
 function text(value: unknown): string | undefined {

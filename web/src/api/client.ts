@@ -4,9 +4,11 @@ import { problemOf, unreachable } from "./problems";
 export type Params = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
 export interface Ask {
-  readonly method?: "GET" | "POST" | "PATCH" | "DELETE";
+  readonly method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   readonly params?: Params;
   readonly body?: unknown;
+  /** What one has seen and means to replace: the server refuses (412) where it is another by now. */
+  readonly ifMatch?: string | null | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -28,9 +30,10 @@ export function onSignedOut(then: () => void): void {
 }
 
 /** One request. Resolves to the JSON of the answer (undefined for 204); throws Problem. */
-export async function ask<T>(path: string, { method = "GET", params, body, signal }: Ask = {}): Promise<T> {
+export async function ask<T>(path: string, { method = "GET", params, body, ifMatch, signal }: Ask = {}): Promise<T> {
   const headers = headersFor("application/json");
   if (body !== undefined) headers.set("content-type", "application/json");
+  if (ifMatch != null) headers.set("if-match", ifMatch);
   const answer = await send(path + query(params), {
     method,
     headers,

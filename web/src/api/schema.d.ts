@@ -7,6 +7,11 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * @description What a switch does.
+         * @enum {string}
+         */
+        Action: "disable" | "read_only" | "force_review" | "lower_autonomy" | "cap_steps" | "switch_model" | "stop_background" | "pause_new";
         /** @description Who you are to this deployment. */
         ActorRecord: {
             key_id: string;
@@ -42,6 +47,149 @@ export interface components {
             /** Format: date-time */
             updated_at: string;
         };
+        /** @description How many of the newest 10,000 pending there are of each, and how many in all. */
+        ApprovalFacets: {
+            state: {
+                [key: string]: number;
+            };
+            agent: {
+                [key: string]: number;
+            };
+            tool: {
+                [key: string]: number;
+            };
+            risk: {
+                [key: string]: number;
+            };
+        };
+        /** @description A page of approvals, newest first. */
+        ApprovalPage: {
+            items: components["schemas"]["ApprovalRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A question, with what was decided about its tool before. */
+        ApprovalRecord: {
+            /** Format: uuid */
+            approval_id: string;
+            /** Format: uuid */
+            run_id: string;
+            call: string;
+            step: number;
+            tool: string;
+            agent: string;
+            release: string;
+            agent_version: string;
+            user_id: string;
+            effect: string;
+            /** @enum {string} */
+            risk_level: "read" | "write" | "money" | "irreversible";
+            /** @description The exact effect in words. */
+            summary: string;
+            /** @description As the agent gave them. */
+            arguments: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** @description As a reviewer changed them; these are asked about then. */
+            edited: {
+                [key: string]: components["schemas"]["JsonValue"];
+            } | null;
+            /** @description Where the value at each path can have come from. */
+            origins: {
+                [key: string]: string;
+            };
+            reason: string;
+            rule: string;
+            policies: string[];
+            /** @description Digest of the live settings that the question was decided under. */
+            effective: string;
+            /** @description How many have to say yes. */
+            people: number;
+            /** @description Who may answer, besides owners. */
+            roles: string[];
+            votes: components["schemas"]["VoteRecord"][];
+            state: components["schemas"]["quarterdeck__approvals__records__State"];
+            /** Format: date-time */
+            asked_at: string;
+            /** Format: date-time */
+            expires_at: string;
+            /** @description How long it has waited, or had when it was answered. */
+            age_s: number;
+            digest: string;
+            answered_at: string | null;
+            answered_by: string[];
+            why: string;
+            /** @description When the call that it allowed was about to be sent. */
+            consumed_at: string | null;
+            previous: components["schemas"]["PreviousRecord"] | null;
+            similar: components["schemas"]["SimilarRecord"];
+        };
+        /** @description A page of rows, newest first. */
+        AuditPage: {
+            items: components["schemas"]["AuditRow"][];
+            next_cursor: string | null;
+        };
+        /** @description One decision or deed. */
+        AuditRow: {
+            /** Format: uuid */
+            id: string;
+            /** @description Its place in the chain; null while it waits for its seal, a second or so. */
+            position: number | null;
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            /** @description Who did it: `agent:<name>`, `key:<id>`, `system`. */
+            actor: string;
+            /** @description What was done: a tool's name, a model, a verb. */
+            action: string;
+            target: string;
+            run_id: string | null;
+            call: string;
+            /** @description The event of the run's log that holds the inputs and outputs. */
+            seq: number | null;
+            user_id: string;
+            release: string;
+            verdict: string;
+            rule: string;
+            /** @description `person:<name>`, `policy:<id>`, `autonomy:<level>`. */
+            approved_by: string[];
+            status: string;
+            /** @description Digest of the live configuration that it was decided under. */
+            effective: string;
+            hash: string | null;
+        };
+        /**
+         * @description How far an agent may go with a tool by itself, from least to most.
+         * @enum {string}
+         */
+        Autonomy: "suggest" | "ask_always" | "ask_when_risky" | "free";
+        /** @description A page of tools that are not reads, by agent and name. */
+        AutonomyPage: {
+            items: components["schemas"]["AutonomyRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description One tool of one agent. `level` is what holds: the lower of `ceiling` and what was set. */
+        AutonomyRecord: {
+            agent: string;
+            tool: string;
+            effect: string;
+            /** @description What the agent's present release grants. */
+            ceiling: components["schemas"]["Autonomy"];
+            level: components["schemas"]["Autonomy"];
+            setting: components["schemas"]["SettingRecord"] | null;
+            evidence: components["schemas"]["EvidenceRecord"];
+        };
+        /** @description What became of one answer of many. `code` and `detail` say why it did not count. */
+        BatchItem: {
+            /** Format: uuid */
+            approval_id: string;
+            state: components["schemas"]["quarterdeck__approvals__records__State"] | null;
+            code: string | null;
+            detail: string | null;
+        };
+        /** @description What became of each answer. */
+        BatchRecord: {
+            items: components["schemas"]["BatchItem"][];
+        };
         /** @description Other recent runs of the agent that ended for the same cause. */
         BlastRecord: {
             cause: string;
@@ -59,10 +207,66 @@ export interface components {
             max_seconds: number;
             seconds_used: number;
         };
+        /** @description Where the chain stands. */
+        ChainRecord: {
+            /** @description The Ed25519 key that heads are checked with, in hexadecimal. */
+            public_key: string;
+            head: components["schemas"]["HeadRecord"] | null;
+            /** @description What is at or below it was pruned. */
+            floor: components["schemas"]["HeadRecord"] | null;
+            unsealed: number;
+            oldest_unsealed: string | null;
+        };
+        /** @description A page of changes, newest first. */
+        ChangePage: {
+            items: components["schemas"]["ChangeRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description One change of a level. `level` null = set back to what the release grants. */
+        ChangeRecord: {
+            /** Format: uuid */
+            id: string;
+            agent: string;
+            tool: string;
+            level: components["schemas"]["Autonomy"] | null;
+            previous: components["schemas"]["Autonomy"] | null;
+            set_by: string;
+            /** Format: date-time */
+            set_at: string;
+            why: string;
+            evidence: components["schemas"]["EvidenceRecord"];
+        };
+        /** @description A call that would have been judged differently. */
+        ChangedRecord: {
+            /** Format: uuid */
+            run: string;
+            agent: string;
+            step: number;
+            call: string;
+            tool: string;
+            /** Format: date-time */
+            at: string;
+            /** @description What the gate as a whole said then. */
+            recorded: string;
+            before: string;
+            after: string;
+            policies: string[];
+            reason: string;
+        };
         /** @description A part of the sentence, and the event that it speaks of. */
         ClauseRecord: {
             text: string;
             seq: number | null;
+        };
+        /** @description A policy that speaks of the tool. */
+        ConditionRecord: {
+            verb: string;
+            /** @description All of these must hold for it to apply; none = always. */
+            when: string[];
+            policy: string;
+            /** @description `release` or `tenant`. */
+            by: string;
+            reason: string;
         };
         /** @description What one model call cost, in micro-USD; null where its price is not known. */
         CostRecord: {
@@ -71,6 +275,17 @@ export interface components {
             model: string;
             usage: components["schemas"]["UsageRecord"];
             cost: number | null;
+        };
+        /** @description A policy that decided. */
+        DecidingRecord: {
+            id: string;
+            /** @description What it says, in words; empty for rules that are no text. */
+            says: string;
+        };
+        /** @description What two versions say differently. */
+        DifferenceRecord: {
+            name: string;
+            changes: string[];
         };
         /** @description A call that may or may not have taken effect. Nobody may answer for it before `ask_after` (Unix milliseconds). */
         DoubtRecord: {
@@ -108,6 +323,48 @@ export interface components {
             };
             digest: string;
         };
+        /** @description How many of the newest 10,000 there are of each state, and of those not closed of each agent and owner. */
+        EscalationFacets: {
+            state: {
+                [key: string]: number;
+            };
+            agent: {
+                [key: string]: number;
+            };
+            owner: {
+                [key: string]: number;
+            };
+        };
+        /** @description A page of escalations, newest first. */
+        EscalationPage: {
+            items: components["schemas"]["EscalationRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A conversation that an agent passed to a person. */
+        EscalationRecord: {
+            /** Format: uuid */
+            escalation_id: string;
+            /** Format: uuid */
+            run_id: string;
+            thread_id: string | null;
+            call: string;
+            agent: string;
+            user_id: string;
+            /** @description Whose queue it went to. */
+            owner: string;
+            summary: string;
+            why: string;
+            state: components["schemas"]["quarterdeck__escalations__records__State"];
+            /** Format: date-time */
+            opened_at: string;
+            /** @description How long it has been open, or was until it was closed. */
+            age_s: number;
+            claimed_by: string | null;
+            claimed_at: string | null;
+            closed_by: string | null;
+            closed_at: string | null;
+            note: string;
+        };
         /** @description A page of a run's log, in order. */
         EventPage: {
             items: components["schemas"]["EventRecord"][];
@@ -123,6 +380,29 @@ export interface components {
             at: string;
             data: {
                 [key: string]: components["schemas"]["JsonValue"];
+            };
+        };
+        /** @description How questions about the tool ended in the last `days`; `edited` are among the approved. */
+        EvidenceRecord: {
+            approved: number;
+            edited: number;
+            denied: number;
+            expired: number;
+            days: number;
+            words: string;
+        };
+        /** @description What policies say of the call, which of them decided, and the context that they saw. */
+        ExplanationRecord: {
+            verdict: string;
+            reason: string;
+            policies: components["schemas"]["DecidingRecord"][];
+            errors: string[];
+            agent: string;
+            release: string;
+            /** @description Digest of the tenant's policies that were asked. */
+            effective: string;
+            context: {
+                [key: string]: unknown;
             };
         };
         /** @description How many of the newest runs there are of each. */
@@ -155,6 +435,23 @@ export interface components {
             steps: number;
             events: number;
         };
+        /**
+         * @description What can be wrong with a chain.
+         * @enum {string}
+         */
+        Fault: "changed" | "missing" | "out_of_order" | "payload_changed" | "rewritten" | "not_signed" | "bad_signature" | "unreadable" | "cut_off";
+        /** @description A file of a release. */
+        FileRecord: {
+            path: string;
+            size: number;
+            /** @description SHA-256; null for recordings, which are no part of the id. */
+            digest: string | null;
+        };
+        /** @description What was found: nothing where the text may be put in force as it is. */
+        FindingsRecord: {
+            findings: components["schemas"]["quarterdeck__policies__bodies__FindingRecord"][];
+            says: string[];
+        };
         /** @description What a run that did not succeed leaves behind. */
         HandoffRecord: {
             done: string[];
@@ -162,6 +459,20 @@ export interface components {
             why: string;
             last_words: string;
         };
+        /** @description What the chain's hash was at a position, signed. Keep one, and nobody can cut off what came before. */
+        HeadRecord: {
+            position: number;
+            hash: string;
+            /** Format: date-time */
+            at: string;
+            signer: string;
+            signature: string;
+        };
+        /**
+         * @description What becomes of the calls that are under way when a switch is thrown which would have stopped them.
+         * @enum {string}
+         */
+        InFlight: "finish" | "cancel";
         /** @description A key just made. The secret is shown this once; a repeat by Idempotency-Key shows null. */
         IssuedKey: {
             id: string;
@@ -182,6 +493,24 @@ export interface components {
             secret: string | null;
         };
         JsonValue: unknown;
+        /** @description A policy that was put in force. */
+        KeptRecord: {
+            name: string;
+            version: number;
+            /** @description null in the version that removed it. */
+            text: string | null;
+            /** @description Its policies in words. */
+            says: string[];
+            why: string;
+            set_by: string;
+            /** Format: date-time */
+            set_at: string;
+            /** @description For If-Match; null for what is not in force. */
+            etag: string | null;
+            /** @description What it says differently from the version before, in words. */
+            changes: string[];
+            warnings: components["schemas"]["quarterdeck__policies__bodies__FindingRecord"][];
+        };
         /** @description A page of keys. */
         KeyPage: {
             items: components["schemas"]["KeyRecord"][];
@@ -210,6 +539,25 @@ export interface components {
          * @enum {string}
          */
         Mark: "ok" | "error" | "running" | "waiting" | "denied" | "unknown";
+        /** @description Who may do what. */
+        MayPage: {
+            items: components["schemas"]["MayRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description What an agent may do with a tool. */
+        MayRecord: {
+            agent: string;
+            release: string;
+            tool: string;
+            server: string;
+            effect: string;
+            autonomy: string;
+            /** @description `allow`, `ask`, `deny`, or `depends` on the conditions. */
+            verdict: string;
+            /** @description Roles that policies speak of. */
+            roles: string[];
+            conditions: components["schemas"]["ConditionRecord"][];
+        };
         /** @description One message of the run's conversation. */
         MessageRecord: {
             seq: number;
@@ -228,10 +576,112 @@ export interface components {
             provider: string;
             id: string;
         };
+        /** @description Anti-patterns of current releases. */
+        PatternPage: {
+            items: components["schemas"]["PatternRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description An anti-pattern. */
+        PatternRecord: {
+            agent: string;
+            release: string;
+            kind: string;
+            about: string[];
+            problem: string;
+            fix: string;
+        };
+        /**
+         * @description What there is of a row's inputs and outputs.
+         * @enum {string}
+         */
+        Payload: "none" | "kept" | "erased" | "changed";
+        /** @description A question of the run that nobody has answered. */
+        PendingApproval: {
+            /** Format: uuid */
+            approval_id: string;
+            call: string;
+            tool: string;
+            arguments: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** @description The exact effect in words. */
+            summary: string;
+            effect: string;
+            /** @enum {string} */
+            risk_level: "read" | "write" | "money" | "irreversible";
+            digest: string;
+            people: number;
+            /** Format: date-time */
+            expires_at: string;
+        };
+        /** @description A page of policies. */
+        PolicyPage: {
+            items: components["schemas"]["PolicyRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A version of a policy. */
+        PolicyRecord: {
+            name: string;
+            version: number;
+            /** @description null in the version that removed it. */
+            text: string | null;
+            /** @description Its policies in words. */
+            says: string[];
+            why: string;
+            set_by: string;
+            /** Format: date-time */
+            set_at: string;
+            /** @description For If-Match; null for what is not in force. */
+            etag: string | null;
+        };
+        /** @description The call of the same tool by the same agent that was approved last. */
+        PreviousRecord: {
+            arguments: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            at: string | null;
+        };
+        /** @description A page of limits. */
+        RatePage: {
+            items: components["schemas"]["RateRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A limit as it is shown. */
+        RateRecord: {
+            name: string;
+            scope: components["schemas"]["quarterdeck__rates__records__Scope"];
+            target: string;
+            calls: number | null;
+            every: number | null;
+            concurrency: number | null;
+            why: string;
+            set_by: string;
+            /** Format: date-time */
+            created_at: string;
+            /** Format: date-time */
+            updated_at: string;
+        };
+        /** @description What a switch would hit now. At most 200 agents and tools are named; `tenant/agent` where there are several. */
+        ReachRecord: {
+            agents: string[];
+            tools: string[];
+            running_runs: number;
+            queued_runs: number;
+            waiting_runs: number;
+            calls_in_flight: number;
+        };
         /** @description A page of an agent's releases, the newest first. */
         ReleasePage: {
             items: components["schemas"]["ReleaseRecord"][];
             next_cursor: string | null;
+        };
+        /** @description A release's policies as they are judged. */
+        ReleasePoliciesRecord: {
+            release: string;
+            agent: string;
+            /** @description The Cedar schema that its tools make. */
+            schema: string;
+            texts: components["schemas"]["TextRecord"][];
         };
         /** @description A release as lists show it. */
         ReleaseRecord: {
@@ -307,7 +757,36 @@ export interface components {
             /** @enum {string} */
             risk_level: "read" | "write" | "money" | "irreversible";
             error_code: string | null;
-            pending_approvals: components["schemas"]["JsonValue"][];
+            /** @description What people were asked; empty in lists. */
+            pending_approvals: components["schemas"]["PendingApproval"][];
+        };
+        /** @description What somebody set, with the evidence of that moment. */
+        SettingRecord: {
+            level: components["schemas"]["Autonomy"];
+            set_by: string;
+            /** Format: date-time */
+            set_at: string;
+            why: string;
+            evidence: components["schemas"]["EvidenceRecord"];
+        };
+        /** @description How questions about the same tool of the same agent ended in the last 90 days; 1,000 is that or more. */
+        SimilarRecord: {
+            approved: number;
+            denied: number;
+            expired: number;
+        };
+        /** @description What would have changed. With `next_cursor` there are more runs to look at. */
+        SimulationRecord: {
+            /** Format: date-time */
+            since: string;
+            runs: number;
+            calls: number;
+            /** @description Calls whose release or tool is not there any more. */
+            unread: number;
+            changed: components["schemas"]["ChangedRecord"][];
+            /** @description What the text says differently from the one in force, in words. */
+            changes: string[];
+            next_cursor: string | null;
         };
         /** @description A stretch of the run. `seq` and `end_seq` are the events of the log that it begins and ends with. */
         SpanRecord: {
@@ -339,6 +818,36 @@ export interface components {
             clauses: components["schemas"]["ClauseRecord"][];
             tone: components["schemas"]["Tone"];
         };
+        /** @description Switches: all that stand, oldest first, or a page of all that ever did, newest first. */
+        SwitchPage: {
+            items: components["schemas"]["SwitchRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A switch as it is shown. `tenant` is whom it hits, null = every tenant. */
+        SwitchRecord: {
+            /** Format: uuid */
+            switch_id: string;
+            tenant: string | null;
+            /** @description Thrown by a deployment admin; only one may lift it. */
+            deployment: boolean;
+            scope: components["schemas"]["quarterdeck__switches__records__Scope"];
+            target: string;
+            agent: string | null;
+            action: components["schemas"]["Action"];
+            value: components["schemas"]["JsonValue"];
+            in_flight: components["schemas"]["InFlight"];
+            /** @description What it does, in words. */
+            words: string;
+            why: string;
+            thrown_by: string;
+            thrown_at: string;
+            until: string | null;
+            /** @description `standing`, `lifted`, or `expired` by itself. */
+            state: string;
+            lifted_at: string | null;
+            lifted_by: string | null;
+            lifted_why: string | null;
+        };
         /** @description A page of tenants. */
         TenantPage: {
             items: components["schemas"]["TenantRecord"][];
@@ -354,6 +863,12 @@ export interface components {
             /** Format: date-time */
             created_at: string;
             disabled_at: string | null;
+        };
+        /** @description A file of policies. */
+        TextRecord: {
+            name: string;
+            text: string;
+            says: string[];
         };
         /** @description Where the time went, in milliseconds; the parts add up to `duration_ms`. */
         TimeRecord: {
@@ -383,6 +898,24 @@ export interface components {
             /** @description 32 hexadecimal digits: the same in exported spans. */
             trace_id: string;
         };
+        /** @description Granted and never used. */
+        UnusedPage: {
+            items: components["schemas"]["UnusedRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A tool that is granted and was not used. */
+        UnusedRecord: {
+            agent: string;
+            release: string;
+            tool: string;
+            server: string;
+            effect: string;
+            /**
+             * Format: date-time
+             * @description Since when the present release grants it.
+             */
+            granted_at: string;
+        };
         /** @description Tokens of one model call; input includes what was cached, output the reasoning. */
         UsageRecord: {
             input: number;
@@ -390,6 +923,90 @@ export interface components {
             cache_read: number;
             cache_write: number;
             reasoning: number;
+        };
+        /** @description What a look along the chain found. */
+        VerificationRecord: {
+            /** @description The Ed25519 key that heads are checked with, in hexadecimal. */
+            public_key: string;
+            head: components["schemas"]["HeadRecord"] | null;
+            /** @description What is at or below it was pruned. */
+            floor: components["schemas"]["HeadRecord"] | null;
+            unsealed: number;
+            oldest_unsealed: string | null;
+            valid: boolean;
+            /** @description Position of the first row that was looked at. */
+            first: number;
+            /** @description Rows that were looked at. */
+            sealed: number;
+            /** @description Of them, those whose payload is there and is what it was. */
+            kept: number;
+            /** @description Of them, those whose payload is gone. */
+            erased: number;
+            faults: number;
+            /** @description The first hundred. */
+            findings: components["schemas"]["quarterdeck__audit__bodies__FindingRecord"][];
+            ms: number;
+        };
+        /** @description Somebody's yes to what is asked about now. */
+        VoteRecord: {
+            by: string;
+            /** Format: date-time */
+            at: string;
+        };
+        /** @description One row with what it keeps apart. */
+        WholeAuditRow: {
+            /** Format: uuid */
+            id: string;
+            /** @description Its place in the chain; null while it waits for its seal, a second or so. */
+            position: number | null;
+            /** Format: date-time */
+            at: string;
+            kind: string;
+            /** @description Who did it: `agent:<name>`, `key:<id>`, `system`. */
+            actor: string;
+            /** @description What was done: a tool's name, a model, a verb. */
+            action: string;
+            target: string;
+            run_id: string | null;
+            call: string;
+            /** @description The event of the run's log that holds the inputs and outputs. */
+            seq: number | null;
+            user_id: string;
+            release: string;
+            verdict: string;
+            rule: string;
+            /** @description `person:<name>`, `policy:<id>`, `autonomy:<level>`. */
+            approved_by: string[];
+            status: string;
+            /** @description Digest of the live configuration that it was decided under. */
+            effective: string;
+            hash: string | null;
+            /** @description `{inputs, outputs}`, or the event's data; null where there is none. */
+            payload: components["schemas"]["JsonValue"];
+            /** @description `erased`: there was one. `changed`: it is not what was sealed. */
+            payload_state: components["schemas"]["Payload"];
+        };
+        /** @description A release, whole. */
+        WholeReleaseRecord: {
+            release: string;
+            agent: string;
+            agent_version: string;
+            label: string | null;
+            model: components["schemas"]["ModelRecord"];
+            registered_by: string;
+            /** Format: date-time */
+            registered_at: string;
+            /** @description New runs of its agent take it. */
+            current: boolean;
+            owner: string;
+            description: string;
+            manifest: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            files: components["schemas"]["FileRecord"][];
+            against: string | null;
+            /** @description What changed since the release named by `against`, in words. */
+            changes: string[];
         };
         /** @description A run with what its log tells. */
         WholeRunRecord: {
@@ -440,7 +1057,8 @@ export interface components {
             /** @enum {string} */
             risk_level: "read" | "write" | "money" | "irreversible";
             error_code: string | null;
-            pending_approvals: components["schemas"]["JsonValue"][];
+            /** @description What people were asked; empty in lists. */
+            pending_approvals: components["schemas"]["PendingApproval"][];
             tools_called: string[];
             budget: components["schemas"]["BudgetRecord"];
             effective: components["schemas"]["EffectiveRecord"];
@@ -448,10 +1066,46 @@ export interface components {
             result: components["schemas"]["ResultRecord"] | null;
         };
         /**
+         * @description Where a question stands. Expired is not denied: nobody said no. Withdrawn: its run needs no answer any more.
+         * @enum {string}
+         */
+        quarterdeck__approvals__records__State: "pending" | "approved" | "denied" | "expired" | "withdrawn";
+        /** @description A fault, and the positions among which it lies. */
+        quarterdeck__audit__bodies__FindingRecord: {
+            fault: components["schemas"]["Fault"];
+            first: number;
+            last: number;
+        };
+        /**
+         * @description Where it stands: nobody's yet, somebody's, done.
+         * @enum {string}
+         */
+        quarterdeck__escalations__records__State: "open" | "claimed" | "closed";
+        /** @description Something found in a text. Lines and columns count from 1; 0 stands for the text as a whole. */
+        quarterdeck__policies__bodies__FindingRecord: {
+            file: string;
+            line: number;
+            column: number;
+            problem: string;
+            fix: string;
+            /** @description Hinders nothing. */
+            warning: boolean;
+        };
+        /**
+         * @description Whose calls a tenant's limit counts.
+         * @enum {string}
+         */
+        quarterdeck__rates__records__Scope: "tool" | "user" | "agent" | "tenant";
+        /**
+         * @description What a switch is thrown for.
+         * @enum {string}
+         */
+        quarterdeck__switches__records__Scope: "tool" | "server" | "model" | "route" | "agent" | "tenant" | "everything";
+        /**
          * @description What a span is of.
          * @enum {string}
          */
-        quarterdeck__traces__records__Kind: "run" | "attempt" | "queue" | "model" | "tool" | "policy" | "wait" | "guardrail" | "checkpoint" | "message";
+        quarterdeck__traces__records__Kind: "run" | "attempt" | "queue" | "model" | "tool" | "policy" | "approval" | "wait" | "guardrail" | "checkpoint" | "message";
     };
     responses: never;
     parameters: never;

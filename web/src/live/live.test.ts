@@ -86,6 +86,8 @@ describe("what an event makes stale", () => {
     expect(staleAfter("message.added")).toEqual(["trace", "events"]);
     expect(staleAfter("tool.answered")).toEqual(["trace", "events"]);
     expect(staleAfter("run.finished")).toContain("lists");
+    expect(staleAfter("approval.asked")).toEqual(["trace", "events", "approvals"]);
+    expect(staleAfter("run.escalated")).toContain("escalations");
   });
 
   it("is asked for less often where the answer is slow", () => {

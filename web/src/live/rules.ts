@@ -1,6 +1,6 @@
 /** What an event of the log makes stale, how long to wait before asking again, and when a stream counts as lost. */
 
-export type Stale = "trace" | "events" | "lists";
+export type Stale = "trace" | "events" | "lists" | "approvals" | "escalations";
 
 const TURNS_OF_A_LIST = new Set([
   "run.claimed",
@@ -14,6 +14,8 @@ const TURNS_OF_A_LIST = new Set([
 
 /** The parts of the cache that no longer hold after an event of this kind. */
 export function staleAfter(kind: string): readonly Stale[] {
+  if (kind.startsWith("approval.")) return ["trace", "events", "approvals"];
+  if (kind === "run.escalated") return ["trace", "events", "escalations"];
   if (kind.startsWith("message.")) return kind === "message.added" ? ["trace", "events"] : [];
   return TURNS_OF_A_LIST.has(kind) ? ["trace", "events", "lists"] : ["trace", "events"];
 }

@@ -39,6 +39,8 @@ export function useLiveRun({ run, after, ended }: Wanted): Link | null {
       else if (frame.event === "model.answered" && frame.seq !== null) drafts.replace(run, frame.seq);
       const stale = staleAfter(frame.event);
       if (stale.includes("lists")) void cache.invalidateQueries({ queryKey: ["runs"] });
+      for (const inbox of ["approvals", "escalations"] as const)
+        if (stale.includes(inbox)) void cache.invalidateQueries({ queryKey: [inbox] });
       if (stale.length > 0) timer ??= setTimeout(refresh, settling(lastMs));
     };
 

@@ -9,11 +9,14 @@ import { useNavigate } from "@tanstack/react-router";
 import { type KeyboardEvent, type ReactNode, useDeferredValue, useId, useState } from "react";
 import { ask } from "../api/client";
 import { agentsQuery } from "../api/queries";
-import type { RunPage } from "../api/shapes";
+import type { RunPage, Session } from "../api/shapes";
+import { may } from "../features/sessions/rules";
+import { openSwitches } from "../features/switches/panel";
 import { Icon, type IconName } from "../ui/Icon";
 import { State } from "../ui/marks";
 import { Plain } from "../ui/Prose";
 import { shortId } from "../ui/words";
+import { READERS } from "./Gate";
 import style from "./Palette.module.css";
 import type { Place } from "./Shell";
 
@@ -28,11 +31,17 @@ interface Entry {
 
 const RUN_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-export default function Palette({ places, close }: { readonly places: readonly Place[]; readonly close: () => void }) {
+interface Props {
+  readonly places: readonly Place[];
+  readonly session: Session;
+  readonly close: () => void;
+}
+
+export default function Palette({ places, session, close }: Props) {
   const [words, setWords] = useState("");
   const [at, setAt] = useState(0);
   const list = useId();
-  const entries = useEntries(words.trim(), places);
+  const entries = useEntries(words.trim(), places, session);
   const chosen = Math.min(at, entries.length - 1);
 
   const go = (entry: Entry | undefined): void => {
@@ -105,7 +114,7 @@ export default function Palette({ places, close }: { readonly places: readonly P
   );
 }
 
-function useEntries(words: string, places: readonly Place[]): Entry[] {
+function useEntries(words: string, places: readonly Place[], session: Session): Entry[] {
   const navigate = useNavigate();
   const wanted = useDeferredValue(words);
   const agents = useQuery(agentsQuery).data?.items ?? [];
@@ -121,6 +130,20 @@ function useEntries(words: string, places: readonly Place[]): Entry[] {
     return [{ id: "id", group: "Run", icon: "run", words: `Open run ${shortId(words)}`, beside: null, go }];
   }
   const fits = (name: string): boolean => name.toLowerCase().includes(words.toLowerCase());
+  const deed = (id: string, words: string, beside: string, go: () => void): Entry => {
+    return { id, group: "Switches", icon: "hand", words, beside, go };
+  };
+  const deeds: Entry[] = [
+    ...(session.admin || may(session, "operator")
+      ? [deed("throw", "Throw a switch: stop something now", "", () => openSwitches({}))]
+      : []),
+    ...(session.admin || may(session, ...READERS)
+      ? [
+          deed("standing", "Switches that stand, to lift them", "g s", () => openSwitches()),
+          deed("thrown", "All switches that were ever thrown", "", () => void navigate({ to: "/switches" })),
+        ]
+      : []),
+  ];
   return [
     ...places
       .filter((place) => fits(place.word))
@@ -132,6 +155,7 @@ function useEntries(words: string, places: readonly Place[]): Entry[] {
         beside: `g ${place.key}`,
         go: () => void navigate({ to: place.to }),
       })),
+    ...deeds.filter((deed) => fits(deed.words)),
     ...agents
       .filter((agent) => fits(agent.name))
       .slice(0, 5)

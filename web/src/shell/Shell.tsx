@@ -7,7 +7,9 @@ import { may } from "../features/sessions/rules";
 import { Icon, type IconName } from "../ui/Icon";
 import { Chip } from "../ui/marks";
 import { Key } from "../ui/Empty";
+import { openSwitches } from "../features/switches/panel";
 import { Account } from "./Account";
+import { READERS, StandingBar, SwitchesButton, SwitchesLayer, WaitingCount } from "./Gate";
 import { type Binding, useKeys } from "./keys";
 import style from "./Shell.module.css";
 
@@ -15,7 +17,7 @@ const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("./Help"));
 
 export interface Place {
-  readonly to: "/runs" | "/agents" | "/keys";
+  readonly to: "/runs" | "/approvals" | "/agents" | "/policy" | "/audit" | "/keys";
   readonly word: string;
   readonly icon: IconName;
   readonly key: string;
@@ -26,7 +28,10 @@ export interface Place {
 /** Only what exists. */
 const PLACES: readonly Place[] = [
   { to: "/runs", word: "Runs", icon: "runs", key: "r" },
-  { to: "/agents", word: "Agents", icon: "agents", key: "a" },
+  { to: "/approvals", word: "Approvals", icon: "approval", key: "a", roles: READERS },
+  { to: "/agents", word: "Agents", icon: "agents", key: "e" },
+  { to: "/policy", word: "Tools & policy", icon: "policy", key: "p", roles: READERS },
+  { to: "/audit", word: "Audit", icon: "audit", key: "u", roles: ["auditor"] },
   { to: "/keys", word: "Keys", icon: "keys", key: "k", roles: ["owner", "auditor"] },
 ];
 
@@ -59,6 +64,9 @@ export function Shell({ session }: { readonly session: Session }) {
     { keys: "mod+k", words: "Find a run, an agent or a page", group: "Everywhere", act: () => setOpen("palette") },
     { keys: "?", words: "This help", group: "Everywhere", act: () => setOpen("help") },
     { keys: "g d", words: "Light or dark", group: "Everywhere", act: turn },
+    ...(session.admin || may(session, ...READERS)
+      ? [{ keys: "g s", words: "Switches: stop something now", group: "Everywhere", act: () => openSwitches() }]
+      : []),
     ...places.map((place): Binding => ({
       keys: `g ${place.key}`,
       words: `Go to ${place.word}`,
@@ -86,6 +94,7 @@ export function Shell({ session }: { readonly session: Session }) {
           <Key>⌘K</Key>
         </button>
         <div className={style.tools}>
+          <SwitchesButton session={session} />
           <ActionIcon title="Keyboard" aria-label="Keyboard help" onClick={() => setOpen("help")}>
             <Icon name="help" size={16} />
           </ActionIcon>
@@ -101,11 +110,13 @@ export function Shell({ session }: { readonly session: Session }) {
           <Account session={session} />
         </div>
       </header>
+      <StandingBar session={session} />
       <nav className={style.nav} aria-label="Pages">
         {places.map((place) => (
           <Link key={place.to} to={place.to} className={style.place} activeProps={{ "data-here": true }}>
             <Icon name={place.icon} size={15} />
             <span className={style.placeWord}>{place.word}</span>
+            {place.to === "/approvals" && <WaitingCount session={session} />}
           </Link>
         ))}
       </nav>
@@ -113,9 +124,10 @@ export function Shell({ session }: { readonly session: Session }) {
         <Outlet />
       </main>
       <Suspense fallback={null}>
-        {open === "palette" && <Palette places={places} close={() => setOpen(null)} />}
+        {open === "palette" && <Palette places={places} session={session} close={() => setOpen(null)} />}
         {open === "help" && <Help close={() => setOpen(null)} />}
       </Suspense>
+      <SwitchesLayer />
     </div>
   );
 }

@@ -1,6 +1,7 @@
 /** What one can do about a run: cancel it, send it back, say what became of an effect, pass on a link. */
 import { Button } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { sessionQuery } from "../../api/queries";
 import type { WholeRun } from "../../api/shapes";
@@ -28,12 +29,24 @@ export function Actions({ run, span }: Props) {
   const allowed = session != null && may(session, "operator", "caller");
   const { ended } = STANDINGS[run.status];
   const doubts = run.unknown_outcomes;
+  const question = run.pending_approvals[0];
+  const navigate = useNavigate();
   const canCancel = !ended && run.status !== "cancelling";
   const canRetry = ended && run.status !== "succeeded";
   const close = (): void => setOpen(null);
   useKeys([
     ...(allowed && canCancel
       ? [{ keys: "X", words: "Cancel the run", group: "Run", act: () => setOpen("cancel") }]
+      : []),
+    ...(question !== undefined
+      ? [
+          {
+            keys: "a",
+            words: "Answer what it asks",
+            group: "Run",
+            act: () => void navigate({ to: "/approvals", search: { id: question.approval_id } }),
+          },
+        ]
       : []),
     ...(allowed && canRetry ? [{ keys: "R", words: "Retry the run", group: "Run", act: () => setOpen("retry") }] : []),
     ...(allowed && doubts.length > 0
@@ -55,6 +68,15 @@ export function Actions({ run, span }: Props) {
         {canCancel && (
           <Button disabled={!allowed} leftSection={<Icon name="stop" size={12} />} onClick={() => setOpen("cancel")}>
             Cancel
+          </Button>
+        )}
+        {question !== undefined && (
+          <Button
+            variant="filled"
+            leftSection={<Icon name="approval" size={13} />}
+            renderRoot={(props) => <Link to="/approvals" search={{ id: question.approval_id }} {...props} />}
+          >
+            {run.pending_approvals.length > 1 ? `Answer ${run.pending_approvals.length} questions` : "Answer"}
           </Button>
         )}
         {doubts.length > 0 && (

@@ -10,9 +10,12 @@ import { Json } from "../../ui/Json";
 import { Chip, RiskChip } from "../../ui/marks";
 import { Plain } from "../../ui/Prose";
 import { clock, duration, type Tone } from "../../ui/words";
+import { openSwitches } from "../switches/panel";
+import { ApprovalNote } from "./ApprovalNote";
 import { EventFacts, EventGrounds } from "./EventFacts";
 import { EffectNote } from "./EffectNote";
 import { Outcome } from "./Outcome";
+import { words } from "./facts";
 import { linkTo } from "./links";
 import style from "./Detail.module.css";
 import { ledgerName } from "./tree";
@@ -55,6 +58,7 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
   const events = useQueries({ queries }).flatMap((query) => query.data ?? []);
   const entry = ledgerName(span);
   const effect = trace.effects.find((row) => row.call === entry);
+  const approval = span.kind === "approval" ? words(span.attributes, "approval") : null;
   return (
     <>
       <header className={style.head}>
@@ -67,6 +71,7 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
         )}
         <RiskChip risk={span.risk} always={span.kind === "tool"} />
         <span className={style.gap} />
+        {span.kind === "tool" && <StopTool span={span} agent={run.agent} />}
         <CopyButton text={() => linkTo(span.id)} what="link to this span" icon="link" />
       </header>
       <p className={style.when}>
@@ -77,6 +82,7 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
         <Seqs span={span} />
       </p>
       {span.kind === "run" && <Outcome trace={trace} choose={choose} />}
+      {approval !== null && <ApprovalNote approval={approval} />}
       {events.map((event) => (
         <EventFacts key={event.seq} run={run.run_id} event={event} />
       ))}
@@ -86,6 +92,22 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
       ))}
       <Attributes span={span} events={events} />
     </>
+  );
+}
+
+/** From the call that went wrong straight to the lever, filled in. */
+function StopTool({ span, agent }: { readonly span: Span; readonly agent: string }) {
+  const tool = words(span.attributes, "tool");
+  if (tool === null) return null;
+  return (
+    <button
+      className={style.stop}
+      title={`Throw a switch for ${tool}`}
+      onClick={() => openSwitches({ scope: "tool", target: tool, agent })}
+    >
+      <Icon name="hand" size={12} />
+      Stop this tool
+    </button>
   );
 }
 

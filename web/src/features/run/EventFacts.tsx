@@ -6,6 +6,7 @@ import { Chip } from "../../ui/marks";
 import { Prose } from "../../ui/Prose";
 import { clock, count, duration, money, plural, size, spaced } from "../../ui/words";
 import { bag, type Bag, list, number, parts, strings, words } from "./facts";
+import { AnsweredByPeople, Asked, Child, Decided, Request, RunLink, ToEscalations } from "./GateFacts";
 import { Parts } from "./Parts";
 import { Pairs, Section } from "./Section";
 
@@ -34,15 +35,34 @@ type Show = (data: Bag, run: string, event: LogEvent) => ReactNode;
 
 const SHOWN: Readonly<Record<string, Show>> = {
   "tool.called": (data) => (
-    <Section name="Request">
-      <Json value={bag(data, "arguments") ?? {}} what="arguments" />
+    <>
+      <Request data={data} />
+      <Child data={data} />
+    </>
+  ),
+  "approval.asked": (data) => <Asked data={data} />,
+  "approval.answered": (data) => <AnsweredByPeople data={data} />,
+  "run.escalated": (data) => (
+    <Section name={`Passed to ${words(data, "to") ?? "a person"}`} tone="wait">
+      <Prose text={words(data, "summary") ?? ""} />
+      <Pairs pairs={[["Because", words(data, "why")]]} />
+      <ToEscalations />
+    </Section>
+  ),
+  "thread.continued": (data) => (
+    <Section name="Goes on with a conversation">
+      <ul>
+        {strings(data, "runs").map((before) => (
+          <li key={before}>
+            <RunLink run={before} />
+          </li>
+        ))}
+      </ul>
     </Section>
   ),
   "tool.denied": (data, run) => (
     <>
-      <Section name="Request">
-        <Json value={bag(data, "arguments") ?? {}} what="arguments" />
-      </Section>
+      <Request data={data} />
       <Section name="What the model was told">
         <Parts run={run} parts={parts(data, "content")} mono />
       </Section>
@@ -59,6 +79,10 @@ const SHOWN: Readonly<Record<string, Show>> = {
         pairs={[
           ["Size", data.truncated === true ? `${size(number(data, "size") ?? 0)}, cut to its limit` : null],
           ["Tries", (number(data, "tries") ?? 1) > 1 ? count(number(data, "tries") ?? 1) : null],
+          ["Taken out", counted(bag(data, "redacted"))],
+          ["Found, and left", counted(bag(data, "noted"))],
+          ["Hidden characters", number(data, "hidden") === 0 ? null : number(data, "hidden")],
+          ["Sounds like orders", scoreInWords(number(data, "score"))],
         ]}
       />
     </Section>
@@ -168,7 +192,7 @@ const SHOWN: Readonly<Record<string, Show>> = {
 const GROUNDS: Readonly<Record<string, Show>> = {
   "tool.called": (data, _, event) => (
     <>
-      <Decided decision={bag(data, "decision")} />
+      <Decided decision={bag(data, "decision")} by={strings(data, "approved_by")} />
       <Section name="Declared">
         <Pairs
           pairs={[
@@ -177,12 +201,27 @@ const GROUNDS: Readonly<Record<string, Show>> = {
             ["Idempotency key", mono(words(data, "key"))],
             ["Time-out", time(number(data, "timeout_ms"))],
             ["Not to begin after", moment(number(data, "not_after"), event)],
+            ["Records touched", number(data, "records") === 0 ? null : number(data, "records")],
           ]}
         />
       </Section>
     </>
   ),
   "tool.denied": (data) => <Decided decision={bag(data, "decision")} />,
+  "approval.asked": (data, _, event) => (
+    <>
+      <Decided decision={bag(data, "decision")} />
+      <Section name="Bound to">
+        <Pairs
+          pairs={[
+            ["Arguments", mono(words(data, "digest")?.slice(0, 16) ?? null)],
+            ["Expires", moment(number(data, "expires_at"), event)],
+            ["May answer", strings(data, "roles").join(", ") || "reviewer"],
+          ]}
+        />
+      </Section>
+    </>
+  ),
   "model.called": (data) => (
     <>
       <Section name="Asked">
@@ -242,28 +281,6 @@ function withPart(whole: number | null, part: number | null, words: string): str
   return `${count(whole ?? 0)}${of}`;
 }
 
-/** Which rule decided, in one line; the checks behind it on request. */
-function Decided({ decision }: { readonly decision: Bag | null }) {
-  if (decision === null) return null;
-  const verdict = words(decision, "verdict") ?? "";
-  const checks = strings(decision, "checks");
-  return (
-    <Section
-      name="Decision"
-      beside={verdict !== "allow" && <Chip tone={verdict === "ask" ? "wait" : "stop"}>{verdict}</Chip>}
-    >
-      <Pairs
-        pairs={[
-          ["Verdict", verdict],
-          ["Rule", mono(words(decision, "rule"))],
-          ["Because", words(decision, "reason")],
-          ["Checked", checks.length > 0 ? checks.join(" · ") : null],
-        ]}
-      />
-    </Section>
-  );
-}
-
 function Provenance({ data }: { readonly data: Bag }) {
   const label = bag(data, "label");
   if (label === null) return null;
@@ -273,6 +290,17 @@ function Provenance({ data }: { readonly data: Bag }) {
       {words(label, "source")} · {trusted ? "trusted" : "untrusted"}
     </span>
   );
+}
+
+/** `stripe_key 2, iban 1` */
+function counted(found: Bag | null): string | null {
+  const entries = Object.entries(found ?? {});
+  return entries.length === 0 ? null : entries.map(([name, n]) => `${spaced(name)} ${String(n)}`).join(", ");
+}
+
+/** A signal and never a guarantee: said only where there is something to say. */
+function scoreInWords(score: number | null): string | null {
+  return score === null || score < 0.1 ? null : `${Math.round(score * 100)} %, to the model`;
 }
 
 function repeatInWords(repeat: string | null): string | null {

@@ -3,6 +3,8 @@ import type { Trace } from "../../api/shapes";
 import { Json } from "../../ui/Json";
 import { Plain, Prose } from "../../ui/Prose";
 import { count, duration, spaced } from "../../ui/words";
+import { words } from "./facts";
+import { RunLink } from "./GateFacts";
 import { isFault } from "./tree";
 import style from "./Outcome.module.css";
 import { Pairs, Section } from "./Section";
@@ -16,6 +18,10 @@ export function Outcome({ trace, choose }: Props) {
   const { run } = trace;
   const { result } = run;
   const faults = trace.spans.filter(isFault);
+  const children = trace.spans.flatMap((span) => {
+    const child = words(span.attributes, "child");
+    return child === null ? [] : [{ span, child }];
+  });
   return (
     <>
       {result?.error != null && result.error !== "" && (
@@ -59,6 +65,19 @@ export function Outcome({ trace, choose }: Props) {
             ))}
           </ul>
           {faults.length > 8 && <p className="muted">and {count(faults.length - 8)} before these</p>}
+        </Section>
+      )}
+      {(children.length > 0 || run.parent_run_id !== null) && (
+        <Section name="Other agents">
+          <Pairs
+            pairs={[
+              ["Part of", run.parent_run_id === null ? null : <RunLink key="parent" run={run.parent_run_id} />],
+              ...children.map(
+                ({ span, child }) =>
+                  [words(span.attributes, "tool") ?? "call", <RunLink key={child} run={child} />] as const,
+              ),
+            ]}
+          />
         </Section>
       )}
       <Section name="Ran as">

@@ -22,6 +22,7 @@ export const KIND_ICONS: Readonly<Record<SpanKind, IconName>> = {
   model: "model",
   tool: "tool",
   policy: "policy",
+  approval: "approval",
   wait: "wait",
   guardrail: "policy",
   checkpoint: "checkpoint",

@@ -111,6 +111,7 @@ const Row = memo(function Row({ run, at, top, chosen, now }: RowProps) {
   }, [chosen]);
   const standing = STANDINGS[run.status];
   const elapsed = standing.ended || run.started_at === null ? run.duration_ms : now - Date.parse(run.started_at);
+  const question = run.pending_approvals[0];
   const why = standing.ended ? run.why : run.current_step || run.why;
   return (
     <div
@@ -121,7 +122,13 @@ const Row = memo(function Row({ run, at, top, chosen, now }: RowProps) {
       style={{ transform: `translateY(${top}px)` }}
     >
       <div role="cell">
-        <State status={run.status} />
+        {question === undefined ? (
+          <State status={run.status} />
+        ) : (
+          <Link to="/approvals" search={{ id: question.approval_id }} title="Answer it" className={style.link}>
+            <State status={run.status} />
+          </Link>
+        )}
       </div>
       <div role="cell" className={style.agent}>
         {run.agent}

@@ -3,10 +3,9 @@ import { Button } from "@mantine/core";
 import { useEffect, useRef, useState } from "react";
 import { useKeys } from "../../shell/keys";
 import { Key } from "../../ui/Empty";
+import { Freshness } from "../../ui/Freshness";
 import { Icon } from "../../ui/Icon";
 import { Plain } from "../../ui/Prose";
-import { useNow } from "../../ui/now";
-import { ago } from "../../ui/words";
 import { applied, type Filters, RANGES, type Range, viewOf, VIEWS, without } from "./filters";
 import style from "./RunsBar.module.css";
 
@@ -36,7 +35,9 @@ export function RunsBar({ filters, show, grouped, group, updatedAt, failing }: P
     <div className={style.bar}>
       <div className={style.line}>
         <h1 className={style.title}>Runs</h1>
-        <Freshness updatedAt={updatedAt} failing={failing} />
+        <span className={style.fresh}>
+          <Freshness updatedAt={updatedAt} failing={failing} />
+        </span>
         <div className={style.views} role="group" aria-label="Views">
           {VIEWS.map((each) => (
             <button
@@ -145,20 +146,5 @@ function RangeChoice({ filters, show }: Pick<Props, "filters" | "show">) {
       ))}
       <option value="">All time</option>
     </select>
-  );
-}
-
-const STALE = 12_000;
-
-/** Quiet while all is well; says since when it is not. */
-function Freshness({ updatedAt, failing }: { readonly updatedAt: number; readonly failing: boolean }) {
-  const now = useNow();
-  if (updatedAt === 0) return null;
-  const stale = failing || now - updatedAt > STALE;
-  return (
-    <span className={`${style.fresh} ${stale ? "tone-stop" : ""}`} role="status" data-stale={stale || undefined}>
-      <span className={style.dot} />
-      {stale ? `Stale · last heard ${ago(updatedAt, now)}` : "Live"}
-    </span>
   );
 }

@@ -13,6 +13,7 @@ import { Groups } from "./Groups";
 import { rememberList } from "./neighbours";
 import { RunRows } from "./RunRows";
 import { RunsBar } from "./RunsBar";
+import { WaitingStrip } from "./WaitingStrip";
 import style from "./RunsPage.module.css";
 
 const route = getRouteApi("/inside/runs");
@@ -58,6 +59,7 @@ export function RunsPage() {
         updatedAt={list.dataUpdatedAt}
         failing={list.failureCount > 0}
       />
+      <WaitingStrip />
       <div className={style.body} data-alone={isProblem(list.error, 403) || undefined}>
         {isProblem(list.error, 403) || <Facets facets={facets.data} filters={filters} show={show} />}
         <section className={style.list} aria-label="Runs">
