@@ -7,9 +7,10 @@ is never taken for one that somebody did.
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -56,10 +57,16 @@ _SPOKEN_DATES = (
 _TOKEN = re.compile(r"[^\s,;|()\[\]{}<>\"“”„«»]+")
 _TRIM = "'’‘`´.:!?*\\"
 _AT_END = ".,;:!?)]}*"
+_SHORT = 2_000
+"""Characters of a value up to which what was found out about it is kept."""
 
 
 def form_of(value: str) -> Form:
     """The form of a whole value."""
+    return _form_kept(value) if len(value) <= _SHORT else _form(value)
+
+
+def _form(value: str) -> Form:
     text = unicodedata.normalize("NFC", value.strip())
     if _EMAIL.fullmatch(text):
         return Form(Kind.EMAIL, _lower(text))
@@ -127,8 +134,12 @@ def _dates(text: str) -> Iterator[Form]:
             yield Form(Kind.DATE, f"{found['year']}-{month:02}-{int(found['day']):02}")
 
 
-def tokens(text: str) -> list[str]:
+def tokens(text: str) -> Sequence[str]:
     """The words of a text in order, without the punctuation around them. Case is folded in plain words only."""
+    return _tokens_kept(text) if len(text) <= _SHORT else _tokens(text)
+
+
+def _tokens(text: str) -> tuple[str, ...]:
     found: list[str] = []
     for match in _TOKEN.finditer(unicodedata.normalize("NFC", text)):
         token = match[0].strip(_TRIM)
@@ -136,7 +147,12 @@ def tokens(text: str) -> list[str]:
             token = token[:-2]
         if token:
             found.append(token.lower() if token.isascii() and token.isalpha() else token)
-    return found
+    return tuple(found)
+
+
+# One decision looks at the same few values many times over.
+_form_kept = lru_cache(4096)(_form)
+_tokens_kept = lru_cache(4096)(_tokens)
 
 
 def url_key(url: str) -> str:

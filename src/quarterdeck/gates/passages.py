@@ -1,7 +1,7 @@
 """One text that a run has met, made ready once so that any value can be looked up in it in no time."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from quarterdeck.gates.forms import Form, Kind, forms_in, host_of_root, tokens
@@ -75,7 +75,7 @@ class Source:
         return next((at for at, one in enumerate(self.passages) if one.has(form)), None)
 
 
-def shingles(words: list[str]) -> Iterable[int]:
+def shingles(words: Sequence[str]) -> Iterable[int]:
     """A mark for every few words that follow one another."""
     return (hash(tuple(words[at : at + _SHINGLE])) for at in range(len(words) - _SHINGLE + 1))
 
