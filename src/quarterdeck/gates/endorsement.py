@@ -6,16 +6,14 @@ and the user's words ask for that kind of act. Each of these rules is a reason t
 """
 
 import re
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import ClassVar
 
-from quarterdeck.core.json import JsonObject
-from quarterdeck.gates.fields import Field, fields_of
+from quarterdeck.gates.fields import Field
 from quarterdeck.gates.forms import POINTERS, Form, Kind, form_of, is_tiny, tokens
 from quarterdeck.gates.leaves import strings
 from quarterdeck.gates.passages import Passage, Source, telling
+from quarterdeck.gates.readings import Reading, is_handle
 from quarterdeck.releases.records import ToolGrant
 from quarterdeck.runs.records import Effect
 
@@ -24,59 +22,6 @@ MOST_RECORDS = 10
 """A search that answers with more has not found what the user named; it lists."""
 
 
-@dataclass(slots=True)
-class Reading:
-    """One tool result: what was asked, what came, and, once somebody wants to know, its fields."""
-
-    tool: str
-    arguments: JsonObject
-    passage: Passage
-    trusted: bool
-    _fields: tuple[Field, ...] | None = None
-    _naming: Mapping[int, Sequence[Field]] = field(default_factory=dict[int, Sequence[Field]])
-    _is_read: bool = False
-
-    @property
-    def fields(self) -> tuple[Field, ...] | None:
-        """Its fields, or None where it is just text."""
-        if not self._is_read:
-            self._fields, self._is_read = fields_of(self.passage.text), True
-            naming: defaultdict[int, list[Field]] = defaultdict(list)
-            for one in self._fields or ():
-                if one.own and one.records and _NAMING.search(one.key):
-                    naming[one.records[0]].append(one)
-            self._naming = naming
-        return self._fields
-
-    def naming(self, record: int) -> Sequence[Field]:
-        """The fields of a record that can be its name."""
-        return self._naming.get(record, ()) if self.fields else ()
-
-    def shows(self, value: str, form: Form) -> bool:
-        """Whether the value stands anywhere in it: a quick no for most."""
-        return value in self.passage.text or self.passage.has(form)
-
-
-def handle_in(reading: Reading, value: str) -> bool:
-    """Whether the result has a record with this id. Ids are given by the tool's system, not by who writes in it."""
-    if value.strip() not in reading.passage.text:
-        return False
-    return any(is_handle(one) and one.value.strip() == value.strip() for one in reading.fields or ())
-
-
-def is_handle(one: Field) -> bool:
-    """Whether a field is the id of its record."""
-    return one.own and _HANDLE.search(one.key) is not None
-
-
-_HANDLE = re.compile(
-    r"(?:^|_)(?:id|key|uuid|guid|number|no|nr|ref|reference|slug)_?$|[a-z](?:Id|ID|Key|Uuid)$", re.IGNORECASE
-)
-_NAMING = re.compile(
-    r"(?:^|_|[a-z](?=[A-Z]))(?:id_?|name|title|subject|filename|label|topic|reference|number|slug|sender|from|email|"
-    r"account|recipient|merchant|payee|path|summary)$",
-    re.IGNORECASE,
-)
 _FREE = re.compile(
     r"(?:subject|title|name|body|content|text|description|summary|note|notes|comment|message|snippet|label|topic)$",
     re.IGNORECASE,
@@ -122,10 +67,9 @@ class Endorsement:
         return any(word.startswith(begins) and not word.startswith(_THINGS) for word in self._user.tokens)
 
     def _lends(self, reading: Reading, grant: ToolGrant, value: str, form: Form) -> bool:
-        fields = reading.fields
-        if fields is None:
+        if not reading.is_structured:
             return self._narrowed(reading) and _stands_alone(reading.passage, value, form, grant)
-        same = [one for one in fields if _is_same(one.value, value, form)]
+        same = reading.holding(value, form)
         # What can be told to be an account or an address is one, though its field be called a number.
         if form.kind not in POINTERS and any(is_handle(one) and self._points_at(reading, one, grant) for one in same):
             return True
@@ -137,7 +81,7 @@ class Endorsement:
         """Whether the user named this record, or searched for it; a plain write may also follow what the user named."""
         if self._named(reading, one.records) is not None:
             return True
-        if len({each.records[-1] for each in reading.fields or () if each.records}) > MOST_RECORDS:
+        if reading.size > MOST_RECORDS:
             return False
         return self._narrowed(reading) or (grant.effect == Effect.WRITE and self._follows(reading))
 
@@ -160,7 +104,7 @@ class Endorsement:
         return any(
             form.key in one.value and self._named(other, one.records) is not None
             for other in others
-            for one in other.fields or ()
+            for one in other.fields
         )
 
     def _named(self, reading: Reading, records: Sequence[int]) -> str | None:
@@ -186,19 +130,13 @@ class Endorsement:
         if name is None:
             return False
         for other in self._readings:
-            twins = [each for each in other.fields or () if each.key == one.key]
-            named = {each.records for each in twins if self._named(other, each.records) == name}
-            same = {each.records for each in twins if _is_same(each.value, value, form)}
-            if named - same:
+            named = {twin.records for twin in other.under(one.key) if self._named(other, twin.records) == name}
+            if named - {twin.records for twin in other.holding(value, form) if twin.key == one.key}:
                 return False
         return True
 
     def _says(self, *spellings: Form) -> bool:
         return any(self._user.first(form) is not None for form in spellings)
-
-
-def _is_same(found: str, value: str, form: Form) -> bool:
-    return found.strip() == value or (form.kind is not Kind.TEXT and form_of(found) == form)
 
 
 def _spoken(value: str) -> str:

@@ -13,10 +13,11 @@ from enum import StrEnum
 from typing import cast
 
 from quarterdeck.core.json import Json, JsonObject
-from quarterdeck.gates.endorsement import Endorsement, Reading, handle_in
+from quarterdeck.gates.endorsement import Endorsement
 from quarterdeck.gates.forms import POINTERS, Form, Kind, form_of, forms_in, is_tiny, tokens
 from quarterdeck.gates.leaves import leaves, marked, strings
 from quarterdeck.gates.passages import Passage, Source, passage, shingles
+from quarterdeck.gates.readings import Reading, handle_in
 from quarterdeck.gates.terms import Payments
 from quarterdeck.releases.records import ToolGrant
 from quarterdeck.runs.messages import Call, Label, Message, ModelMessage, Text, ToolMessage, Trust, UserMessage
@@ -134,7 +135,7 @@ class Provenance:
             return
         label = Label(message.label.source, Trust.UNTRUSTED) if message.is_error else message.label
         for part in parts:
-            self._read(tool, arguments, part.text, part.label if part.label and not message.is_error else label)
+            self._read(arguments, part.text, part.label if part.label and not message.is_error else label)
         if grant is not None and grant.effect == Effect.READ:
             said.until = len(self._heard[Origin.TRUSTED].passages)
 
@@ -180,11 +181,12 @@ class Provenance:
         self._said.append(said)
         return said
 
-    def _read(self, tool: str, arguments: JsonObject, text: str, label: Label) -> None:
+    def _read(self, arguments: JsonObject, text: str, label: Label) -> None:
         self.add(text, label)
         origin = self._origin_of(label)
         if text and origin in {Origin.TRUSTED, Origin.UNTRUSTED}:
-            self._readings.append(Reading(tool, arguments, self._heard[origin].passages[-1], origin is Origin.TRUSTED))
+            trusted = origin is Origin.TRUSTED
+            self._readings.append(Reading(arguments, self._heard[origin].passages[-1], trusted=trusted))
 
     def _found(self, form: Form) -> Origin | None:
         """The cleanest source that holds a value as a whole. An attacker may repeat what the user said: it stays so."""
