@@ -157,6 +157,8 @@ def _require(order: Order, amount: int) -> None:
         raise Refused(f"The return window of order {order.number} is closed: {order.note}. A person has to decide.")
     if amount > HARD_LIMIT:
         raise Refused(f"Above ${HARD_LIMIT / 100:,.2f} nothing is refunded here; open a ticket for more.")
+    if left <= 0:
+        raise Refused(f"All of order {order.number} has been refunded before.")
     if not 0 < amount <= left:
         raise Refused(f"Of order {order.number} between $0.01 and ${left / 100:.2f} can be refunded.")
 

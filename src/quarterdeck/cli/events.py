@@ -29,6 +29,7 @@ class Teller:
 
     def __init__(self) -> None:
         self._tools: dict[str, str] = {}
+        self._let_go = False
         self.spoken = ""
         """The model's last words, whole."""
 
@@ -38,6 +39,7 @@ class Teller:
         if told is None:
             return None if event.kind in _UNTOLD else Line("·", event.kind, "dim")
         line = told(self, {"attempt": event.attempt, **event.data})
+        self._let_go = event.kind in _LET_GO or (self._let_go and event.kind != "run.claimed")
         return None if line is None else Line(line.mark, harmless(line.text).replace("\n", " "), line.style)
 
     def admitted(self, facts: Mapping[str, Json]) -> Line:
@@ -48,7 +50,11 @@ class Teller:
     def claimed(self, facts: Mapping[str, Json]) -> Line | None:
         """A worker has it; worth telling when it is not the first."""
         attempt = number(facts, "attempt")
-        return Line("↻", f"taken over by another worker (attempt {attempt:.0f})", "yellow") if attempt > 1 else None
+        if attempt <= 1:
+            return None
+        if self._let_go:
+            return Line("↻", f"goes on (attempt {attempt:.0f})", "dim")
+        return Line("↻", f"taken over by another worker (attempt {attempt:.0f})", "yellow")
 
     def answered(self, facts: Mapping[str, Json]) -> Line | None:
         """The model has answered. Where it only asks for tools, their calls are the news."""
@@ -185,6 +191,8 @@ _LINES: Mapping[str, Callable[[Teller, Mapping[str, Json]], Line | None]] = {
     "output.rejected": Teller.rejected,
     "run.finished": Teller.finished,
 }
+_LET_GO = frozenset({"run.parked", "run.resumed", "run.retried"})
+"""After these no worker had the run, so nobody took it over from another."""
 _UNTOLD = frozenset({"thread.continued", "message.added", "model.called"})
 
 

@@ -67,6 +67,13 @@ def test_a_first_claim_and_bare_intents_are_no_news():
     assert tell(of("run.claimed"), of("model.called"), of("message.added"), of("thread.continued")) == []
 
 
+def test_a_run_that_waited_goes_on_and_is_not_taken_over():
+    waited = of("run.parked", status="waiting_for_approval", why="pay"), of("run.resumed", why="approved")
+    assert tell(*waited, of("run.claimed", attempt=2))[-1] == "↻ goes on (attempt 2)"
+    died = of("run.claimed", attempt=2), of("run.claimed", attempt=3)
+    assert tell(*waited, *died)[-1] == "↻ taken over by another worker (attempt 3)"
+
+
 def test_what_a_tool_says_cannot_steer_the_terminal():
     answered = of("tool.answered", call="c", content=[{"type": "text", "text": "\x1b[2Jgone\r\x07"}])
     assert all(line.isprintable() for line in tell(answered))
