@@ -146,17 +146,21 @@ def _spoken(value: str) -> str:
 
 def _stands_alone(passage: Passage, value: str, form: Form, grant: ToolGrant) -> bool:
     """Whether a value has a line of its own, at most with a label before it, and is the only one of its kind."""
+    lines = [line.strip() for line in passage.text.splitlines() if len(line) <= _LONGEST_LINE]
     if form.kind in POINTERS:
         if sum(other.kind is form.kind for other in passage.forms) != 1:
             return False
-        return any(form_of(_unlabelled(line)) == form for line in passage.text.splitlines())
+        return any(form_of(_unlabelled(line)) == form for line in lines)
     if grant.effect != Effect.WRITE or is_tiny(value):
         return False
-    lines = [line for line in passage.text.splitlines() if len(line) <= 80]
     return any(value in [part.strip() for part in (line, *_unlabelled(line).split(","))] for line in lines)
 
 
+_LONGEST_LINE = 120
+_LABEL = re.compile(r"(?:[-*•]\s+)?(?:(?!https?:)[^\W\d][^:.!?=]{0,30}\s?[:=]\s+)?")
+
+
 def _unlabelled(line: str) -> str:
-    """A line without its label: `IBAN: DE89 …`, `Pay to - DE89 …`. A sentence is no label."""
-    found = re.match(r"\s*(?:[-*•]\s+)?(?:(?!https?:)[^\W\d][^:.!?=]{0,30}\s?[:=]\s+)?(?P<rest>.*?)[\s.;,]*$", line)
-    return found["rest"] if found else line.strip()
+    """A line without its label: `IBAN: DE89 …`, `Pay to = DE89 …`. A sentence is no label."""
+    found = _LABEL.match(line)
+    return line[found.end() if found else 0 :].strip(" .;,")

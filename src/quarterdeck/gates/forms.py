@@ -8,7 +8,6 @@ is never taken for one that somebody did.
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
@@ -38,10 +37,10 @@ class Form(NamedTuple):
 POINTERS = frozenset({Kind.EMAIL, Kind.URL, Kind.HOST, Kind.ACCOUNT, Kind.DIGITS})
 """Kinds of values that can be told from words by themselves."""
 
-_LABEL = r"[^\W_](?:[\w-]*[^\W_])?"
+_LABEL = r"[^\W_](?:[\w-]{0,61}[^\W_])?"
 _HOST = rf"{_LABEL}(?:\.{_LABEL})+"
 # All characters that may stand before an @: leaving one out would find bob@x.com in a!bob@x.com.
-_EMAIL = re.compile(rf"(?<![\w.+@-])(?>\w[\w.!#$%&'*+/=?^`{{|}}~-]*@{_HOST})(?![\w@-])")
+_EMAIL = re.compile(rf"(?<![\w.+@-])(?>\w[\w.!#$%&'*+/=?^`{{|}}~-]{{0,63}}@{_HOST})(?![\w@-])")
 _URL = re.compile(r"(?<![\w.+-])[A-Za-z][A-Za-z0-9+.-]*://[^\s<>\"'`“”]+")
 _BARE_HOST = re.compile(rf"(?<![\w@/.:-])(?>{_HOST})(?![\w@/:?#-])")
 _ACCOUNT = re.compile(r"(?<![\w.-])[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){8,30}(?![\w-])")
@@ -177,12 +176,12 @@ def host_of_root(key: str) -> str | None:
 
 
 def number_key(text: str) -> str:
-    """A number without thousands' commas and needless zeros: `1,000.50` is 1000.5."""
-    try:
-        number = Decimal(text.replace(",", ""))
-    except InvalidOperation:
-        return text
-    return f"{number.normalize():f}"
+    """A number without thousands' commas and needless zeros: `1,000.50` is 1000.5. No digit that counts is lost."""
+    plain = text.replace(",", "")
+    sign, digits = ("-", plain[1:]) if plain.startswith("-") else ("", plain)
+    whole, _, rest = digits.partition(".")
+    rest = rest.rstrip("0")
+    return f"{sign}{whole.lstrip('0') or '0'}{'.' if rest else ''}{rest}"
 
 
 def valid_iban(compact: str) -> bool:

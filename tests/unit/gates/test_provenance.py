@@ -1,5 +1,7 @@
 """Where arguments come from: what a hijacked model may try, and what honest work needs."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,3 +306,22 @@ def test_the_author_and_reviewers_are_clean_sources() -> None:
     assert seen.of("ops@x.com") is Origin.AUTHOR
     assert seen.of("lead@x.com") is Origin.REVIEWER
     assert not seen.tainted
+
+
+@pytest.mark.parametrize(
+    "nasty",
+    ["a!" * 50_000 + "@", "a." * 50_000, "a-" * 50_000 + ".", "1 " * 50_000, "1" * 100_000 + "x", "." * 100_000 + "x",
+     "AA11" * 25_000, "@" * 100_000, "a_" * 50_000 + "@a.b", "x://" * 25_000, "1," * 50_000, "'" * 100_000,
+     "- " * 50_000, "a: " * 30_000, "jan " * 25_000],
+)  # fmt: skip
+def test_a_text_made_to_be_slow_is_not(nasty: str) -> None:
+    before = time.process_time()
+    session = Session(f"Pay 'bill-1.txt' and {IBAN}.").call(READ, nasty, file_path="bill-1.txt")
+    session.seen.see(PAY, {"recipient": nasty[:2_000], "amount": 1})
+    session.origin(PAY, recipient=EVIL)
+    assert time.process_time() - before < 2
+
+
+def test_long_numbers_are_told_apart_to_the_last_digit() -> None:
+    session = Session("Account " + "1" * 39 + "2 please.")
+    assert not session.origin(PAY, recipient="1" * 39 + "3").clean
