@@ -10,7 +10,7 @@ from quarterdeck.core.ids import TenantId, uuid7
 from quarterdeck.core.seal import SealBroken, seal, unseal
 from quarterdeck.core.settings import Settings
 from quarterdeck.secrets import rules
-from quarterdeck.secrets.records import DataKey, SecretUnreadable
+from quarterdeck.secrets.records import SecretUnreadable, WrappedKey
 
 _PURPOSE = "secrets"
 _KEY_BYTES = 32
@@ -37,13 +37,13 @@ class Masters:
             before.append(settings.derive(_PURPOSE))
         return cls(id_of(current), {id_of(key): key for key in (*before, current)})
 
-    def wrap(self, tenant: TenantId, plain: bytes | None = None) -> tuple[DataKey, bytes]:
+    def wrap(self, tenant: TenantId, plain: bytes | None = None) -> tuple[WrappedKey, bytes]:
         """A new data key of a tenant, wrapped, and its bytes."""
         plain = plain or os.urandom(_KEY_BYTES)
-        bare = DataKey(tenant, uuid7(), self.current, b"")
-        return DataKey(tenant, bare.id, self.current, self._seal(bare, plain)), plain
+        bare = WrappedKey(tenant, uuid7(), self.current, b"")
+        return WrappedKey(tenant, bare.id, self.current, self._seal(bare, plain)), plain
 
-    def unwrap(self, key: DataKey) -> bytes:
+    def unwrap(self, key: WrappedKey) -> bytes:
         """The bytes of a data key. Raises SecretUnreadable where its master key is not among ours."""
         master = self.keys.get(key.master)
         if master is None:
@@ -53,11 +53,11 @@ class Masters:
         except SealBroken:
             raise SecretUnreadable(master=key.master) from None
 
-    def rewrap(self, key: DataKey) -> DataKey:
+    def rewrap(self, key: WrappedKey) -> WrappedKey:
         """The same data key under the master key in force. Raises SecretUnreadable."""
-        return DataKey(key.tenant, key.id, self.current, self._seal(key, self.unwrap(key)))
+        return WrappedKey(key.tenant, key.id, self.current, self._seal(key, self.unwrap(key)))
 
-    def _seal(self, key: DataKey, plain: bytes) -> bytes:
+    def _seal(self, key: WrappedKey, plain: bytes) -> bytes:
         return seal(self.keys[self.current], plain, rules.key_place(key))
 
 

@@ -57,7 +57,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class DataKey:
+class WrappedKey:
     """A tenant's data key, wrapped by the master key of that id."""
 
     tenant: TenantId

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.text import is_storable
-from quarterdeck.secrets.records import LARGEST, BadSecret, DataKey, Secret, Wanted
+from quarterdeck.secrets.records import LARGEST, BadSecret, Secret, Wanted, WrappedKey
 from quarterdeck.secrets.redaction import SHORTEST
 
 _KEPT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
@@ -45,7 +45,7 @@ def place(tenant: TenantId, name: str, version: int) -> bytes:
     return f"secret|{tenant}|{name}|{version}".encode()
 
 
-def key_place(key: DataKey) -> bytes:
+def key_place(key: WrappedKey) -> bytes:
     """The place that a data key is wrapped for."""
     return f"secret-key|{key.tenant}|{key.id}".encode()
 

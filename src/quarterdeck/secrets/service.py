@@ -21,7 +21,6 @@ from quarterdeck.secrets.records import (
     DEPLOYMENT,
     KEPT,
     MOST,
-    DataKey,
     NoSuchSecret,
     Sealed,
     Secret,
@@ -29,6 +28,7 @@ from quarterdeck.secrets.records import (
     SecretUnreadable,
     TooManySecrets,
     Wanted,
+    WrappedKey,
 )
 
 _log = logs.get(__name__)
@@ -216,7 +216,7 @@ class Vault:
             raise SecretMissing(f"The secret `{name}` can't be used: {fault}.", secret=name)
         return value
 
-    async def _current_key(self, tx: Tx, tenant: TenantId) -> tuple[DataKey, bytes]:
+    async def _current_key(self, tx: Tx, tenant: TenantId) -> tuple[WrappedKey, bytes]:
         key = await store.current_key(tx, tenant)
         if key is None:
             fresh, _ = self.masters.wrap(tenant)

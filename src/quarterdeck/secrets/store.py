@@ -7,7 +7,7 @@ from uuid import UUID
 from quarterdeck.core.ids import RunId, TenantId, uuid7
 from quarterdeck.core.json import Json, encode_text
 from quarterdeck.db.records import Row, Tx
-from quarterdeck.secrets.records import DataKey, Sealed, Secret
+from quarterdeck.secrets.records import Sealed, Secret, WrappedKey
 
 _COLUMNS = """s.name, s.version, s.description, s.due_at, s.told_at, s.leaks, s.leaked_at, s.created_at, s.updated_at,
     v.set_by, v.set_at"""
@@ -165,18 +165,18 @@ async def reseal(tx: Tx, tenant: TenantId, value: Sealed) -> None:
     await tx.execute(RESEAL, tenant, value.name, value.version, value.key, value.sealed)
 
 
-async def keys(tx: Tx, tenant: TenantId) -> list[DataKey]:
+async def keys(tx: Tx, tenant: TenantId) -> list[WrappedKey]:
     """A tenant's data keys."""
     return [_key(row) for row in await tx.fetch(KEYS, tenant)]
 
 
-async def current_key(tx: Tx, tenant: TenantId, *, replace: bool = False) -> DataKey | None:
+async def current_key(tx: Tx, tenant: TenantId, *, replace: bool = False) -> WrappedKey | None:
     """The data key for new values; it stays so, or is held to be replaced, until the transaction ends."""
     row = await tx.fetchrow(LOCK_KEY if replace else CURRENT_KEY, tenant)
     return None if row is None else _key(row)
 
 
-async def add_key(tx: Tx, key: DataKey) -> None:
+async def add_key(tx: Tx, key: WrappedKey) -> None:
     """Add the tenant's data key; nothing where it has one in force."""
     await tx.execute(ADD_KEY, key.tenant, key.id, key.master, key.wrapped)
 
@@ -191,12 +191,12 @@ async def forget_keys(tx: Tx, tenant: TenantId) -> None:
     await tx.execute(FORGET_KEYS, tenant)
 
 
-async def wrapped_otherwise(tx: Tx, master: str, most: int) -> list[DataKey]:
+async def wrapped_otherwise(tx: Tx, master: str, most: int) -> list[WrappedKey]:
     """Data keys of all tenants under other master keys than this one."""
     return [_key(row) for row in await tx.fetch(WRAPPED_OTHERWISE, master, most)]
 
 
-async def rewrap(tx: Tx, key: DataKey) -> None:
+async def rewrap(tx: Tx, key: WrappedKey) -> None:
     """Put a data key under another master key."""
     await tx.execute(REWRAP, key.tenant, key.id, key.master, key.wrapped)
 
@@ -225,5 +225,5 @@ def _secret(row: Row) -> Secret:
     return Secret(**row)
 
 
-def _key(row: Row) -> DataKey:
-    return DataKey(TenantId(row["tenant"]), row["id"], row["master"], row["wrapped"])
+def _key(row: Row) -> WrappedKey:
+    return WrappedKey(TenantId(row["tenant"]), row["id"], row["master"], row["wrapped"])

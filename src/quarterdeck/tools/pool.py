@@ -11,7 +11,7 @@ import psutil
 
 from quarterdeck.core.log import get
 from quarterdeck.tools.errors import ServerUnavailable
-from quarterdeck.tools.host.processes import below, children, processor_time, resident
+from quarterdeck.tools.host.processes import below, children, cpu_time, resident
 from quarterdeck.tools.local import LocalServer
 from quarterdeck.tools.remote import RemoteServer
 from quarterdeck.tools.rules import is_forgiven, pause_after
@@ -191,7 +191,7 @@ class Pool:
 
 def _overspent(of_memory: bool, pid: int, cpu: float) -> str:
     """What a server has had too much of, if anything: its place is taken by a fresh one."""
-    return "memory" if of_memory else "cpu" if processor_time(pid) > cpu else ""
+    return "memory" if of_memory else "cpu" if cpu_time(pid) > cpu else ""
 
 
 def _is_over(slot: Slot, now: float) -> bool:

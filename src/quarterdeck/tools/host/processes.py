@@ -118,7 +118,7 @@ def _born(pid: int) -> list[int]:
         return children().get(pid, [])
 
 
-def processor_time(pid: int) -> float:
+def cpu_time(pid: int) -> float:
     """Seconds of processor time that a process and its ended children have used; 0 where that can't be seen."""
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:
