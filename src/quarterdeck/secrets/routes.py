@@ -126,7 +126,7 @@ async def list_secrets(
 
 
 @router.post("/rotate-key", response_model=KeyRotation)
-async def rotate_key(request: Request, desk: OwnerDep) -> Response:
+async def rotate_data_key(request: Request, desk: OwnerDep) -> Response:
     """Seal everything under a new data key. For the deployment: wrap all data keys under the master key in force.
 
     Set QUARTERDECK_VAULT_KEY to the new master secret and QUARTERDECK_VAULT_KEYS_BEFORE to the old one, restart, and
