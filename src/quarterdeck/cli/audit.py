@@ -158,10 +158,10 @@ def verify(
 
 
 @app.command(epilog="Example: qd audit erase 0190d2a4-... --why 'asked for by the user'")
-def erase(row_id: RowArgument, why: WhyOption, tenant: TenantOption = "") -> None:
+def erase(row_id: RowArgument, why: WhyOption, tenant: TenantOption = "", json: JsonFlag = False) -> None:
     """Erase a row's inputs and outputs, for good. The row and the chain stay, and the erasure stands in it."""
     deck(tenant=tenant).audit.erase(row_id, why)
-    Screen().note(f"erased what row {row_id} held")
+    Screen(json=json).facts({"erased": row_id}, [("erased", row_id)])
 
 
 def _offline(file: Path, keys: list[str]) -> "Proof":
