@@ -1,5 +1,6 @@
 """Secrets on their way through the tool gate: given to one call, taken out of what comes back, missed by name."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -17,7 +18,7 @@ from quarterdeck.runs.messages import Stored, Text, Trust
 from quarterdeck.secrets import store
 from quarterdeck.secrets.records import Wanted
 from quarterdeck.secrets.service import Vault
-from quarterdeck.tools.records import Answered, Failed, ToolRequest, Unknown
+from quarterdeck.tools.records import Answered, Failed, ToolOutcome, ToolRequest, Unknown
 from tests.fakes.toolbox import Bench, answered
 from tests.toolbox import Kept, a_grant, a_release
 
@@ -60,10 +61,10 @@ class Door:
         pin = ModelPin("wire", "scripted-1")
         self.release: Release = replace(a_release(*GRANTS, servers=SERVERS), tenant=tenant, model=pin)
 
-    async def call(self, name: str, outcome=None):
+    async def call(self, name: str, outcome: ToolOutcome | Callable[[ToolRequest], ToolOutcome] | None = None):
         if outcome is not None:
 
-            async def tool(request: ToolRequest, _):
+            async def tool(request: ToolRequest, _: object) -> ToolOutcome:
                 return outcome(request) if callable(outcome) else outcome
 
             self.tools.tools[name] = tool
@@ -103,9 +104,11 @@ async def test_whatever_a_run_may_come_upon_is_taken_out_of_every_result(door: D
 async def test_failures_and_doubts_are_told_without_secrets(door: Door):
     failed = await door.call("own", Failed("refused", f"401 for {OWN}", 1))
     assert isinstance(failed, ToolFailed)
-    assert failed.content[0].text.endswith("401 for [secret OWN]")
-    assert failed.content[0].label is not None
-    assert failed.content[0].label.trust is Trust.UNTRUSTED, "its words are the server's"
+    (said,) = failed.content
+    assert isinstance(said, Text)
+    assert said.text.endswith("401 for [secret OWN]")
+    assert said.label is not None
+    assert said.label.trust is Trust.UNTRUSTED, "its words are the server's"
     unknown = await door.call("pay", Unknown(f"cut after {OWN}", 1))
     assert isinstance(unknown, ToolUnknown)
     assert unknown.why == "cut after [secret OWN]"
@@ -122,7 +125,9 @@ async def test_a_missing_secret_fails_the_call_by_its_name_before_anything_is_se
     outcome = await door.call("lost")
     assert isinstance(outcome, ToolFailed)
     assert outcome.code == "secret_missing"
-    assert "no secret `LOST`" in outcome.content[0].text
+    (said,) = outcome.content
+    assert isinstance(said, Text)
+    assert "no secret `LOST`" in said.text
     assert door.tools.requests == []
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import asyncpg
 import pytest
@@ -229,7 +230,7 @@ async def parked(scene: Scene, reason: str = "switch", agent: str = "desk") -> R
 
 async def test_lifting_lets_parked_runs_go_on_at_once_and_wakes_admission(scene: Scene, levers: Levers):
     heard = Heard()
-    levers.switches = Switches(scene.database, heard, levers.switches.clock)
+    levers.switches = Switches(scene.database, cast("Wakes", heard), levers.switches.clock)
     held, other = await parked(scene), await parked(scene, "rate")
     switch = await levers.throw(Scope.AGENT)
     assert heard.sent == [("qd_switch", 1)]

@@ -1,6 +1,6 @@
 """Untrusted results stand between marks that nobody outside can know."""
 
-from pydantic_ai.messages import ModelRequest, ToolReturnPart
+from pydantic_ai.messages import ModelRequest, ToolReturnPart, UserPromptPart
 
 from quarterdeck.core.ids import new_run_id
 from quarterdeck.models.spotlight import mark_of, spotlight, untrusted_in
@@ -50,4 +50,6 @@ def test_a_label_of_a_part_counts_as_well():
 def test_what_people_say_is_not_marked():
     (request,) = Conversations("p", None).convert(new_run_id(), [user("hi")], "abc123")
     assert isinstance(request, ModelRequest)
-    assert request.parts[0].content == "hi"
+    (part,) = request.parts
+    assert isinstance(part, UserPromptPart)
+    assert part.content == "hi"
