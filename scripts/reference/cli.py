@@ -33,6 +33,7 @@ CODES: dict[Exit, str] = {
     Exit.RUN_CANCELLED: "The run was cancelled.",
     Exit.RUN_WAITS: "The run waits for a person.",
     Exit.RUN_GOES_ON: "The time to wait was over; the run goes on.",
+    Exit.CHAIN_BROKEN: "The audit was changed: `audit verify` tells where.",
     Exit.INTERRUPTED: "Ctrl-C. A run that was watched goes on.",
 }
 

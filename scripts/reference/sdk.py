@@ -8,7 +8,22 @@ from scripts.findings import ROOT
 from scripts.reference.pages import page, paragraphs, sentence, table
 
 SDK = ROOT / "src" / "quarterdeck" / "sdk"
-RESOURCES = ("runs", "threads", "agents", "keys", "providers", "webhooks")
+RESOURCES = (
+    "runs",
+    "threads",
+    "approvals",
+    "escalations",
+    "autonomy",
+    "agents",
+    "policies",
+    "switches",
+    "rates",
+    "keys",
+    "secrets",
+    "providers",
+    "webhooks",
+    "audit",
+)
 
 INTRODUCTION = """
 `quarterdeck.sdk` comes with `pip install quarterdeck` and imports nothing of the server. `Quarterdeck` is for programs

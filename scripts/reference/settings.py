@@ -39,7 +39,7 @@ def default_of(field: FieldInfo) -> str:
     match field.get_default():
         case bool(value):
             return str(value).lower()
-        case SecretStr() | "":
+        case SecretStr() | "" | None:
             return "none"
         case int(value) if value >= _MIB and value % _MIB == 0:
             return f"{value} ({value // _MIB} MiB)"
