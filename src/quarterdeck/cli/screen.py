@@ -38,6 +38,9 @@ COLOURS: Mapping[str, str] = {
 }
 """Colours of states; whatever waits is yellow."""
 
+_SENTENCE = 40
+"""Cells that are longer are sentences and may be broken; ids are shorter."""
+
 
 class Screen:
     """Where a command prints. Decided once: JSON or not, a person or a pipe."""
@@ -108,11 +111,18 @@ class Screen:
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-        for name, _ in columns:
-            table.add_column(name, overflow="ellipsis", no_wrap=name != "title", ratio=None)
-        for item in items:
-            cells = [self.cell(read(item)) for _, read in columns]
-            table.add_row(*(Text(cell, style=colour(cell)) for cell in cells))
+        rows = [[self.cell(read(item)) for _, read in columns] for item in items]
+        for at, (name, _) in enumerate(columns):
+            longest = max(len(row[at]) for row in rows)
+            # Sentences make room first. What stands first is never cut: half an id is of no use.
+            table.add_column(
+                name,
+                overflow="fold" if longest > _SENTENCE else "ellipsis",
+                no_wrap=longest <= _SENTENCE,
+                min_width=longest if at == 0 else None,
+            )
+        for row in rows:
+            table.add_row(*(Text(cell, style=colour(cell)) for cell in row))
         self.console.print(table, soft_wrap=False)
 
     def cell(self, fact: object) -> str:

@@ -53,6 +53,17 @@ def test_pipes_get_tabs_and_nothing_else(capsys):
     assert capsys.readouterr().out == "r1\tfailed\ta [31m b\n"
 
 
+def test_on_a_narrow_terminal_sentences_are_broken_and_ids_are_whole(monkeypatch, capsys):
+    screen = Screen()
+    screen.person = True
+    monkeypatch.setenv("COLUMNS", "80")
+    run = Run(run_id="01a1f967-edaf-7f27-a338-6043401f3bd3", agent="desk", status="failed", title="a few words " * 20)
+    screen.table([run], COLUMNS)
+    shown = capsys.readouterr().out
+    assert run.run_id in shown
+    assert shown.count("few") == 20
+
+
 def test_pipes_get_nothing_for_nothing(capsys):
     Screen().table([], COLUMNS, empty="no runs")
     assert capsys.readouterr().out == ""
