@@ -7,6 +7,7 @@ must know all the same where each value came from.
 from collections.abc import Mapping
 
 from quarterdeck.core.ids import ThreadId
+from quarterdeck.core.json import encode_text
 from quarterdeck.gates.provenance import Provenance
 from quarterdeck.loop import prompt
 from quarterdeck.loop.attempt import Attempt
@@ -46,6 +47,9 @@ class Talk:
         admitted = self._attempt.recorder.state.admitted
         system = prompt_for(self._attempt.release, admitted.variables if admitted else {})
         self._provenance.add(system, AUTHOR)
+        if admitted is not None and admitted.claims:
+            # Who the user is, as whoever signed them in says: their own address is nobody else's choice.
+            self._provenance.add(encode_text(admitted.claims), Label("claims", Trust.TRUSTED))
         if admitted is not None and admitted.narrowed is not None:
             self._provenance.add("\n".join(admitted.narrowed.vouched), Label("caller", Trust.TRUSTED))
         history = await self._history()

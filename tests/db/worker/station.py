@@ -129,7 +129,13 @@ class Station:
     def __post_init__(self) -> None:
         self.runs = Runs(self.database, self.wakes, SystemClock(), queue_limit=10_000)
 
-    async def submit(self, words: str = "hello", thread: ThreadId | None = None, position: int | None = None) -> RunId:
+    async def submit(
+        self,
+        words: str = "hello",
+        thread: ThreadId | None = None,
+        position: int | None = None,
+        claims: JsonObject | None = None,
+    ) -> RunId:
         submission = Submission(
             tenant=self.tenant,
             id=new_run_id(),
@@ -146,6 +152,7 @@ class Station:
             dedup_key=None,
             dedup_digest=None,
             traceparent=None,
+            claims=claims or {},
         )
         run, _ = await self.runs.submit(submission, [UserMessage((Text(words),))], position=position)
         return run.id

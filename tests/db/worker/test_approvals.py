@@ -108,6 +108,15 @@ async def test_what_a_reviewer_changed_is_what_is_sent(station: Station) -> None
     assert called.origins == {"order": "model", "amount": "reviewer"}
 
 
+async def test_what_is_known_of_the_signed_in_user_is_not_the_models_choice(station: Station) -> None:
+    to_self = {"steps": [{"call": "refund", "arguments": {"to": "ann@example.com", "cc": "eve@example.com"}}]}
+    run = await station.submit(claims={"email": "ann@example.com"})
+    async with station.worker(to_self):
+        await station.until(run, Status.WAITING_FOR_APPROVAL)
+    (asked,) = [event for event in await station.events(run) if isinstance(event, e.ApprovalAsked)]
+    assert asked.origins == {"to": "trusted", "cc": "model"}
+
+
 async def test_an_edit_that_policy_forbids_is_not_sent(station: Station) -> None:
     async with station.database.tenant(station.tenant) as tx:
         when = "when { context.arguments has amount && context.arguments.amount > 100 };"
