@@ -109,6 +109,18 @@ def test_hints_and_doubts_are_shown_and_hinder_nothing(qd: Shell):
     assert "add\twrite\tnever\tuntrusted\t" in said
 
 
+def test_a_tool_that_marks_nothing_is_shown_what_its_arguments_look_like(qd: Shell):
+    folder = written(qd.folder / "adder", "openai")
+    (folder / "tools.py").write_text(
+        "from quarterdeck.tools.author import tool\n"
+        "@tool(effect='payment')\ndef pay(account: str, amount: int, note: str) -> str:\n    return 'paid'\n"
+    )
+    said = qd("agent", "check", "adder")
+    assert "write: destinations: [account], payload: [note]" in said.out
+    found = qd("agent", "check", "adder", "--json").json["suggested"]
+    assert found == {"pay": {"destinations": ["account"], "payload": ["note"]}}
+
+
 def test_a_key_works_until_it_is_revoked_and_does_no_more_than_it_may(tenant: Tenant, qd: Shell):
     tenant.agent({"text": "done"})
     made = qd("key", "create", "shop", "--role", "caller", "--agent", "clerk", "--days", "1")
