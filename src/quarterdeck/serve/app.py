@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 import quarterdeck
 from quarterdeck.approvals import routes as approvals
@@ -90,7 +92,7 @@ def build_app(settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        generate_unique_id_function=_operation_id,
+        routes=list(_routes()),
         # Spans of runs are projections of their logs; the framework's own would tell a second story, with contents.
         telemetry={
             "tracing": False,
@@ -105,11 +107,18 @@ def build_app(settings: Settings) -> FastAPI:
     border.install(
         app, max_body=settings.max_body, https=settings.public_url.startswith("https://"), observe=metrics.observe
     )
-    for router in ROUTERS:
-        app.include_router(router)
     app.openapi = describe(app)
     mount(app, settings)
     return app
+
+
+@cache
+def _routes() -> tuple[BaseRoute, ...]:
+    """All packages' routes, worked out by the framework at the first request, once for all applications of a process."""
+    whole = APIRouter(generate_unique_id_function=_operation_id)
+    for router in ROUTERS:
+        whole.include_router(router)
+    return tuple(whole.routes)
 
 
 async def _open_parts(app: FastAPI, settings: Settings, urls: Urls, stack: AsyncExitStack) -> None:
