@@ -36,8 +36,10 @@ from quarterdeck.http.actor import READERS, Actor, ActorDep
 from quarterdeck.http.answers import Answer
 from quarterdeck.http.pages import page, read_cursor
 from quarterdeck.http.parts import Parts, PartsDep
+from quarterdeck.http.segments import keep_apart
 
 router = APIRouter(prefix="/v1/approvals", tags=["approvals"])
+keep_apart("approval", "batch", "facets")
 
 LOOK_BACK = timedelta(days=90)
 
@@ -125,7 +127,7 @@ async def answer_batch(body: BatchRequest, desk: DeskDep) -> Response:
     return Answer({"items": [await _one_of_many(desk, one, said) for one in dict.fromkeys(body.ids)]})
 
 
-@router.get("/{approval_id}", response_model=ApprovalRecord)
+@router.get("/{approval_id:approval}", response_model=ApprovalRecord)
 async def get_approval(approval_id: UUID, desk: DeskDep) -> Response:
     """One approval."""
     return await desk.answered(await desk.visible(approval_id))

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
-from starlette.convertors import StringConvertor, register_url_convertor
 
 from quarterdeck.core.errors import NotFound
 from quarterdeck.core.ids import TenantId
@@ -17,6 +16,7 @@ from quarterdeck.http.etags import check_if_match, etag_of
 from quarterdeck.http.fixes import invalid
 from quarterdeck.http.pages import DEFAULT_LIMIT, CursorQuery, LimitQuery, page, read_cursor
 from quarterdeck.http.parts import PartsDep
+from quarterdeck.http.segments import keep_apart
 from quarterdeck.policies import store
 from quarterdeck.policies.base import base
 from quarterdeck.policies.bodies import (
@@ -41,14 +41,7 @@ from quarterdeck.policies.tenant import TenantPolicy
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
-
-class PolicyName(StringConvertor):
-    """A segment that can be a policy's name: none of the words that stand in its place elsewhere under this address."""
-
-    regex = "(?!(?:check|explain|simulate|who|unused|patterns|release)(?:/|$))[^/]+"
-
-
-register_url_convertor("policy", PolicyName())
+keep_apart("policy", "check", "explain", "simulate", "who", "unused", "patterns", "release")
 _READERS = (Role.OPERATOR, Role.DEVELOPER, Role.REVIEWER, Role.AUDITOR)
 
 

@@ -19,12 +19,14 @@ from quarterdeck.http.fixes import invalid
 from quarterdeck.http.idempotency import idempotent
 from quarterdeck.http.pages import DEFAULT_LIMIT, CursorQuery, LimitQuery, page, read_cursor
 from quarterdeck.http.parts import PartsDep
+from quarterdeck.http.segments import keep_apart
 from quarterdeck.secrets import store
 from quarterdeck.secrets.records import DEPLOYMENT, LARGEST, NoSuchSecret, Secret, Wanted
-from quarterdeck.secrets.rules import is_due
+from quarterdeck.secrets.rules import ROTATE_KEY, is_due
 from quarterdeck.secrets.service import Vault
 
 router = APIRouter(prefix="/v1/secrets", tags=["secrets"])
+keep_apart("secret", ROTATE_KEY)
 
 _READERS = (Role.OPERATOR, Role.DEVELOPER, Role.AUDITOR)
 
@@ -125,7 +127,7 @@ async def list_secrets(
     return page(rows, limit, lambda row: row.name, _show)
 
 
-@router.post("/rotate-key", response_model=KeyRotation)
+@router.post(f"/{ROTATE_KEY}", response_model=KeyRotation)
 async def rotate_data_key(request: Request, desk: OwnerDep) -> Response:
     """Seal everything under a new data key. For the deployment: wrap all data keys under the master key in force.
 
@@ -143,7 +145,7 @@ async def rotate_data_key(request: Request, desk: OwnerDep) -> Response:
         return await idempotent(request, desk.actor, tx, act)
 
 
-@router.get("/{name}", response_model=SecretRecord)
+@router.get("/{name:secret}", response_model=SecretRecord)
 async def read_secret(name: str, desk: ReaderDep) -> Response:
     """One secret, without its value, with the ETag that a careful change needs."""
     async with desk.transaction() as tx:
@@ -153,7 +155,7 @@ async def read_secret(name: str, desk: ReaderDep) -> Response:
     return _shown(found)
 
 
-@router.put("/{name}", response_model=SecretRecord)
+@router.put("/{name:secret}", response_model=SecretRecord)
 async def set_secret(name: str, body: SecretWish, request: Request, desk: OwnerDep) -> Response:
     """Keep a secret, or give it a new value. Workers use it within five seconds, without a restart."""
     if body.description is not None and not is_storable(body.description):
@@ -174,7 +176,7 @@ async def set_secret(name: str, body: SecretWish, request: Request, desk: OwnerD
         return _shown(await desk.vault.put(tx, desk.tenant, wanted, desk.actor.subject))
 
 
-@router.delete("/{name}", status_code=204)
+@router.delete("/{name:secret}", status_code=204)
 async def remove_secret(name: str, desk: OwnerDep) -> Response:
     """Remove a secret with all its values. Calls that need it fail from then on."""
     async with desk.transaction() as tx:

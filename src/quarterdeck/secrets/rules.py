@@ -8,6 +8,9 @@ from quarterdeck.core.text import is_storable
 from quarterdeck.secrets.records import LARGEST, BadSecret, Secret, Wanted, WrappedKey
 from quarterdeck.secrets.redaction import SHORTEST
 
+ROTATE_KEY = "rotate-key"
+"""What stands at a secret's place in the address that changes data keys."""
+
 _KEPT_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,62}")
 _HEADER = re.compile(r"[\x20-\x7e]*")
 
@@ -16,6 +19,8 @@ def check(wanted: Wanted) -> None:
     """Raise BadSecret for what can't be kept. Says what is wrong and never what the value is."""
     if not _KEPT_NAME.fullmatch(wanted.name):
         raise BadSecret("a name begins with a letter and has letters, digits, `_`, `.` and `-`, at most 63")
+    if wanted.name == ROTATE_KEY:
+        raise BadSecret(f"`{ROTATE_KEY}` is no name for a secret: it has another meaning in the API")
     if wanted.value is None:
         return
     fault = value_fault(wanted.value)

@@ -75,6 +75,8 @@ _PUBLIC = frozenset({"/healthz", "/readyz"})
 _SIGN_IN = "/v1/sessions"
 _BY_LINK = frozenset({"/v1/approvals/{approval_id}/link"})
 """What proves the right to these is in their address."""
+_DISPUTED = frozenset({"/v1/audit/export", "/v1/audit/verify"})
+"""What only reads, and is still refused where the caller knows another past."""
 
 
 def describe(app: FastAPI) -> Callable[[], dict[str, object]]:
@@ -130,6 +132,8 @@ def _errors_of(path: str, method: str, operation: Node) -> Iterator[type[Error]]
         yield from _WITH_BODY
     if method != "get":
         yield from _CHANGING
+    elif path in _DISPUTED:
+        yield Conflict
 
 
 def _response(error: type[Error]) -> Node:

@@ -20,6 +20,7 @@ from quarterdeck.http.fixes import invalid
 from quarterdeck.http.idempotency import idempotent
 from quarterdeck.http.pages import DEFAULT_LIMIT, CursorQuery, LimitQuery, read_cursor, write_cursor
 from quarterdeck.http.parts import Parts, PartsDep
+from quarterdeck.http.segments import keep_apart
 from quarterdeck.switches import rights, store
 from quarterdeck.switches.board import Board
 from quarterdeck.switches.bodies import LiftRequest, NewSwitch, ReachRecord, SwitchPage, SwitchRecord, Throw
@@ -30,6 +31,7 @@ from quarterdeck.tenants import store as tenants
 from quarterdeck.tenants.records import NoSuchTenant
 
 router = APIRouter(prefix="/v1/switches", tags=["switches"])
+keep_apart("switch", "preview")
 
 
 async def _switches(parts: PartsDep) -> Switches:
@@ -99,14 +101,14 @@ async def preview_switch(body: Throw, actor: ActorDep, parts: PartsDep, switches
         return Answer(await switches.preview(tx, wanted))
 
 
-@router.get("/{switch_id}", response_model=SwitchRecord, summary="Read a switch")
+@router.get("/{switch_id:switch}", response_model=SwitchRecord, summary="Read a switch")
 async def read_switch(switch_id: UUID, actor: ActorDep, parts: PartsDep, switches: SwitchesDep) -> Response:
     """One switch, whether it stands or was lifted."""
     rights.check_reader(actor)
     return Answer(show(await _find(switches, actor, SwitchId(switch_id)), parts.clock.now()))
 
 
-@router.delete("/{switch_id}", response_model=SwitchRecord, summary="Lift a switch")
+@router.delete("/{switch_id:switch}", response_model=SwitchRecord, summary="Lift a switch")
 async def lift_switch(
     switch_id: UUID,
     actor: ActorDep,

@@ -144,6 +144,7 @@ async def test_keys_before_are_accepted_until_all_is_wrapped_anew(
     [
         ("1API", ONE, "begins with a letter"),
         ("a/b", ONE, "begins with a letter"),
+        ("rotate-key", ONE, "another meaning"),
         ("API", "short", "fewer than 8 bytes"),
         ("API", "x" * 20_000, "more than 16,384 bytes"),
         ("API", "NUL\x00 in it", "NUL"),

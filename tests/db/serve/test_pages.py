@@ -16,6 +16,10 @@ async def test_a_wrong_method_is_405_with_the_right_ones_for_api_and_console_ali
         ("PUT", "/v1/runs", "GET, POST"),
         ("PATCH", "/v1/keys/x", "GET, DELETE"),
         ("POST", "/runs", "GET, HEAD"),
+        ("GET", "/v1/switches/preview", "POST"),
+        ("PUT", "/v1/secrets/rotate-key", "POST"),
+        ("DELETE", "/v1/approvals/batch", "POST"),
+        ("POST", "/v1/policies/who", "GET"),
         ("DELETE", "/", "GET, HEAD"),
     ):
         answer = await anybody.request(method, path)
