@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import os
@@ -40,13 +41,16 @@ async def test_a_host_and_what_it_started_end_with_a_worker_that_is_killed(tmp_p
         cwd=ROOT, stdout=asyncio.subprocess.PIPE, env={**os.environ, "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert worker.stdout is not None
-    told = (await worker.stdout.readline()).decode().split()
-    (host, child), scratch = [int(pid) for pid in told[:-1]], told[-1]
-    assert resident(host)
-    assert resident(child)
-    await asyncio.sleep(0.3)
-    worker.send_signal(signal.SIGKILL)
-    await worker.wait()
+    try:
+        told = (await worker.stdout.readline()).decode().split()
+        (host, child), scratch = [int(pid) for pid in told[:-1]], told[-1]
+        assert resident(host)
+        assert resident(child)
+        await asyncio.sleep(0.3)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            worker.send_signal(signal.SIGKILL)
+        await worker.wait()
     assert await gone(host, child)
     assert not marked_processes(worker.pid)
     assert await without(scratch)
