@@ -114,7 +114,7 @@ def build_app(settings: Settings) -> FastAPI:
 
 @cache
 def _routes() -> tuple[BaseRoute, ...]:
-    """All packages' routes, worked out by the framework at the first request, once for all applications of a process."""
+    """All routes, worked out by the framework at the first request, once for all applications of a process."""
     whole = APIRouter(generate_unique_id_function=_operation_id)
     for router in ROUTERS:
         whole.include_router(router)
