@@ -52,10 +52,13 @@ def tool_changes(old: Tool, new: Tool) -> Iterator[str]:
 
 def new_tool(tool: Tool) -> str:
     """What control a tool comes with, as a clause; empty where nothing but the default holds."""
+    to = tool.destinations
     said = [
         f"autonomy {tool.autonomy}" if tool.autonomy is not Autonomy.ASK_WHEN_RISKY else "",
         f"secrets {', '.join(tool.secrets)}" if tool.secrets else "",
-        f"goes to what `{'`, `'.join(tool.destinations)}` say" if tool.destinations else "",
+        f"goes to what `{'`, `'.join(to)}` {'says' if len(to) == 1 else 'say'}" if to else "",
+        if tool.destinations
+        else "",
     ]
     return "; ".join(one for one in said if one)
 

@@ -27,11 +27,16 @@ class Reader:
     def __init__(self, text: str) -> None:
         self._commands: Iterator[str] = iter(re.findall(r"^\$ ([^\n]*?)(?:\s+#[^\n]*)?$", text, re.MULTILINE))
         self.blocks = re.findall(r"```(\w*)\n(.*?)```", text, re.DOTALL)
+        self._said = iter(re.findall(r"`dev` says\s+`([^`]*)`", text))
 
     def next(self, expected: str) -> str:
         command = next(self._commands)
         assert re.fullmatch(expected, command), f"the page says `{command}` where this test expects `{expected}`"
         return command
+
+    def said_by_dev(self) -> str:
+        """What `dev` says next, by the page."""
+        return next(self._said)
 
     def block(self, language: str, begins: str) -> str:
         return next(text for kind, text in self.blocks if kind == language and text.startswith(begins))
@@ -76,6 +81,7 @@ def test_the_tutorial_works_word_by_word(folder: Path):
         kill_a_worker(page, qd)
         change_the_prompt(page, qd, dev, folder)
         from_python(page, folder)
+        ask_a_person(page, qd, dev, folder)
         for command in (
             r"export OPENAI_API_KEY=.*",
             "qd provider remove openai",
@@ -141,10 +147,24 @@ def from_python(page: Reader, folder: Path) -> None:
     assert "succeeded after" in done.stdout
 
 
+def ask_a_person(page: Reader, qd: Shell, dev: Dev, folder: Path) -> None:
+    (folder / "handbook" / "cassettes" / "mail.json").write_text(page.block("json", '{"cassette"'))
+    tools = folder / "handbook" / "tools.py"
+    tools.write_text("\n\n".join((tools.read_text(), page.block("python", '@tool(effect="external_message"'))))
+    dev.until(re.escape(page.said_by_dev()))
+    run = qd(*words(page.next("qd run submit handbook '.*'")), code=6)
+    assert "waiting_for_approval" in run.err
+    assert "send_mail" in qd(*words(page.next("qd approval list"))).out
+    [asked] = qd("approval", "list", "--json").json
+    page.next("qd approval show ID")
+    assert "(from: user)" in qd("approval", "show", asked["approval_id"]).out
+    page.next("qd approval approve ID")
+    qd("approval", "approve", asked["approval_id"])
+    assert "Dana knows." in qd(*words(page.next("qd run watch last"))).out
+
+
 def add_a_tool(page: Reader, dev: Dev, folder: Path) -> None:
     tools = folder / "handbook" / "tools.py"
     code = tools.read_text()
-    tools.write_text(f"from datetime import date\n{code}\n\n{page.block('python', '@tool')}")
-    said = re.search(r"`dev` says\s+`([^`]*)`", PAGE.read_text(encoding="utf-8"))
-    assert said is not None
-    dev.until(re.escape(said[1]))
+    tools.write_text("\n\n".join((f"from datetime import date\n{code}", page.block("python", '@tool(effect="read"'))))
+    dev.until(re.escape(page.said_by_dev()))

@@ -158,7 +158,7 @@ def test_a_new_tool_is_introduced_with_its_control():
     assert list(changes(manifest(), manifest({"tools": [*SOUND["tools"], tool]}))) == [
         (
             "tool pay added (payment, repeat safe, trusted results; autonomy free; secrets bank; goes to what `number` "
-            "say) — it can change things"
+            "says) — it can change things"
         )
     ]
 
