@@ -57,8 +57,6 @@ def new_tool(tool: Tool) -> str:
         f"autonomy {tool.autonomy}" if tool.autonomy is not Autonomy.ASK_WHEN_RISKY else "",
         f"secrets {', '.join(tool.secrets)}" if tool.secrets else "",
         f"goes to what `{'`, `'.join(to)}` {'says' if len(to) == 1 else 'say'}" if to else "",
-        if tool.destinations
-        else "",
     ]
     return "; ".join(one for one in said if one)
 
