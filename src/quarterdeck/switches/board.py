@@ -4,7 +4,6 @@ After a commit a wake says that something changed; behind it every process looks
 has not been able to look for a while does not know what stands, and says so.
 """
 
-import asyncio
 import contextlib
 import math
 from collections import OrderedDict
@@ -14,18 +13,13 @@ from datetime import UTC, datetime, timedelta
 
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock, SystemClock
-from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.ids import TenantId
+from quarterdeck.db.following import PAUSE, Follower
 from quarterdeck.db.pool import Database
-from quarterdeck.db.wakes import SWITCH, Heard, Wakes
+from quarterdeck.db.wakes import SWITCH, Wakes
 from quarterdeck.switches import rules, store
 from quarterdeck.switches.records import CLEAR, Changed, Listener, Standing, Subject, Switch, SwitchId
 
-PERIOD = 1.0
-"""Seconds between two looks when nothing wakes."""
-BELIEVED_FOR = 5.0
-"""Seconds after its last successful look for which a board is believed."""
-_PATIENCE = 2.0
 _REMEMBERED = 100_000
 
 UNKNOWN = Standing(known=False)
@@ -45,42 +39,28 @@ class _Stood:
 class Board:
     """What stands. Start it before the first question; `standing` is pure, never waits and costs microseconds."""
 
-    def __init__(self, database: Database, wakes: Wakes, clock: Clock | None = None, *, period: float = PERIOD) -> None:
+    def __init__(self, database: Database, wakes: Wakes, clock: Clock | None = None, *, period: float = PAUSE) -> None:
         self._database = database
-        self._wakes = wakes
         self._clock = clock or SystemClock()
-        self._period = period
         self._stood: tuple[_Stood, ...] = ()
         self._thrown: rules.Index = {}
         self._next_end = math.inf
-        self._looked_at = -math.inf
         self._seen: OrderedDict[SwitchId, datetime] = OrderedDict()
         self._listeners: list[Listener] = []
-        self._stir = asyncio.Event()
-        self._turn = asyncio.Lock()
-        self._task: asyncio.Task[None] | None = None
-        self._silence: Callable[[], None] | None = None
+        self._follower = Follower("switches", self._read, wakes, SWITCH, pause=period, now=self._clock.boot)
 
     async def start(self) -> None:
         """Look once, then follow. A database that is away is waited for in the background, `known` false meanwhile."""
-        self._silence = self._wakes.listen(SWITCH, self._heard)
-        await self._survive()
-        self._task = asyncio.create_task(self._follow(), name="switches")
+        await self._follower.start(patient=True)
 
     async def close(self) -> None:
         """Stop following. What was known stays believed for as long as it would have been."""
-        if self._silence is not None:
-            self._silence()
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await self._follower.close()
 
     @property
     def known(self) -> bool:
         """Whether the last successful look is recent enough to be believed."""
-        return self._clock.boot() - self._looked_at <= BELIEVED_FOR
+        return self._follower.known
 
     def standing(
         self,
@@ -133,37 +113,12 @@ class Board:
 
     async def look(self) -> None:
         """Look now; what was committed before is on the board afterwards. Raises Unavailable."""
-        async with self._turn:
-            self._stir.clear()
-            asked_at = self._clock.boot()
-            async with self._database.system.transaction() as tx:
-                found = await store.read_standing(tx, None)
-            self._show(self._stood_now(found))
-            self._looked_at = asked_at
+        await self._follower.look()
 
-    async def _follow(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._period):
-                    await self._stir.wait()
-            if not await self._survive():
-                await asyncio.sleep(self._period / 4)
-
-    async def _survive(self) -> bool:
-        """One look; a failure is logged, and the next one comes. Silence counts as a failure."""
-        try:
-            async with asyncio.timeout(_PATIENCE):
-                await self.look()
-        except (Unavailable, TimeoutError) as error:
-            _log.warning("switches.not_seen", error=str(error) or type(error).__name__, known=self.known)
-            return False
-        except Exception:
-            _log.exception("switches.not_seen", known=self.known)
-            return False
-        return True
-
-    def _heard(self, _: Heard) -> None:
-        self._stir.set()
+    async def _read(self) -> None:
+        async with self._database.system.transaction() as tx:
+            found = await store.read_standing(tx, None)
+        self._show(self._stood_now(found))
 
     def _stood_now(self, found: store.Look) -> tuple[_Stood, ...]:
         if found.at is None:

@@ -8,11 +8,12 @@ import pytest
 
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.settings import Settings
+from quarterdeck.db.following import BELIEVED_FOR
 from quarterdeck.db.pool import Database
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import POLICIES, Wakes
 from quarterdeck.policies import store
-from quarterdeck.policies.book import STALE, PolicyBook
+from quarterdeck.policies.book import PolicyBook
 from quarterdeck.policies.records import PolicyText
 from quarterdeck.policies.tenant import PoliciesUnknown
 
@@ -84,7 +85,7 @@ async def test_a_book_that_could_not_look_does_not_know(database: Database, wake
     await book.start()
     await asyncio.sleep(0.2)
     assert book.tenant(OURS) == ()
-    now += STALE + 0.1
+    now += BELIEVED_FOR + 0.1
     assert not book.known
     with pytest.raises(PoliciesUnknown):
         book.tenant(OURS)

@@ -7,10 +7,11 @@ import pytest
 from quarterdeck.core.clock import FakeClock
 from quarterdeck.core.ids import TenantId, uuid7
 from quarterdeck.core.settings import Settings
+from quarterdeck.db.following import BELIEVED_FOR
 from quarterdeck.db.pool import Database
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import Wakes
-from quarterdeck.switches.board import BELIEVED_FOR, Board
+from quarterdeck.switches.board import Board
 from quarterdeck.switches.records import CLEAR, Action, Changed, InFlight, Scope
 from tests.db.runs.scene import new_tenant
 from tests.db.switches.scene import Levers, following, until
