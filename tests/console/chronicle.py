@@ -245,6 +245,7 @@ class Chronicle:
         denied: str = "",
         unknown: str = "",
         name: str = "",
+        **gate: Any,
     ) -> "Chronicle":
         """One call through the tool gate: decided, sent, and what it came to."""
         tool, call_id = part["tool"], part["id"]
@@ -281,6 +282,7 @@ class Chronicle:
             key=key,
             not_after=not_after,
             timeout_ms=30_000,
+            **gate,
         )
         policy = self.span("policy", f"policy {tool} → allow", self.inside)
         self.close(policy)
@@ -289,7 +291,7 @@ class Chronicle:
             name or tool,
             self.inside,
             risk=risk,
-            attributes={"call": call_id, "step": self.step, "effect": effect},
+            attributes={"call": call_id, "step": self.step, "effect": effect, "tool": tool, **gate},
         )
         self.spans.extend((policy, span))
         ledger: Json = {
@@ -354,6 +356,68 @@ class Chronicle:
             self.run["waiting_ms"] += round(seconds * 1000)
             self.close(span)
         return self
+
+    def question(
+        self,
+        part: Json,
+        summary: str,
+        approval: str,
+        *,
+        seconds: float | None = None,
+        by: str = "lukas (key:k4)",
+        arguments: Json | None = None,
+        origins: Json | None = None,
+    ) -> "Chronicle":
+        """A person is asked about a call; with `seconds`, that one says yes after them, perhaps to other arguments."""
+        decision = {
+            "verdict": "ask",
+            "rule": "permission",
+            "reason": "Calls of this kind need a yes: payments.",
+            "checks": ["known", "switch", "schema", "limits", "scope", "permission"],
+            "policies": ["base/dangerous"],
+            "effective": RELEASES[self.agent],
+        }
+        asked = {
+            "step": self.step,
+            "call": part["id"],
+            "approval": approval,
+            "tool": part["tool"],
+            "arguments": part["arguments"],
+            "effect": "payment",
+            "decision": decision,
+            "digest": hashlib.sha256(repr(part["arguments"]).encode()).hexdigest(),
+            "expires_at": int((self.now + timedelta(days=1)).timestamp() * 1000),
+            "origins": origins or {},
+            "summary": summary,
+            "people": 1,
+            "roles": ["reviewer"],
+        }
+        self.event("approval.asked", **asked)
+        policy = self.span("policy", f"policy {part['tool']} → ask", self.inside)
+        self.close(policy)
+        span = self.span(
+            "approval", f"approval of {part['tool']}", self.spans[0], status="waiting", risk="money", attributes=asked
+        )
+        self.spans.extend((policy, span))
+        self.run["risk_level"] = "money"
+        if seconds is None:
+            self.run["pending_approvals"].append(
+                {name: asked[name] for name in ("call", "tool", "arguments", "summary", "effect", "digest", "people")}
+                | {"approval_id": approval, "risk_level": "money", "expires_at": iso(self.now + timedelta(days=1))}
+            )
+            return self.park("waiting_for_approval", f"asks before {summary}")
+        self.park("waiting_for_approval", f"asks before {summary}", seconds, by)
+        self.event(
+            "approval.answered",
+            call=part["id"],
+            approval=approval,
+            state="approved",
+            by=[by],
+            why="seen the photo of the damage",
+            arguments=arguments,
+        )
+        self.close(span)
+        return self.claim()
 
     def die(self, why: str = "its worker's lease ran out", lease: float = 12.4) -> "Chronicle":
         """The worker is gone; the sweep notices."""

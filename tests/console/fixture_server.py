@@ -23,9 +23,11 @@ from quarterdeck.core.errors import Conflict, Error, Forbidden, NotFound, Unauth
 from quarterdeck.core.settings import Settings
 from quarterdeck.http.problems import problem
 from tests.console.chronicle import RELEASES, Chronicle, iso, text
+from tests.console.fixture_gate import ROUTES
 from tests.console.made_up import day
+from tests.console.made_up_gate import gate_of_day
 
-ROLES = {"auditor": ["auditor"], "nobody": ["caller"], "admin": []}
+ROLES = {"auditor": ["auditor"], "reviewer": ["reviewer"], "nobody": ["caller"], "admin": []}
 ANSWER = (
     "Your order 88121 left our warehouse on Friday and is with DPD. It was held at the depot over the weekend "
     "because the address label was damaged; they have printed a new one this morning.\n\n"
@@ -38,6 +40,10 @@ class Fixture:
 
     def __init__(self) -> None:
         self.runs = day()
+        self.gate = gate_of_day()
+        for made in self.runs.values():
+            for asked in made.run["pending_approvals"]:
+                self.gate.approvals[asked["approval_id"]] |= {"run_id": made.id, "digest": asked["digest"]}
         self.cut = False  # answers nothing while true, as a server that is away
         self.started: set[str] = set()
         self.news = asyncio.Condition()
@@ -327,6 +333,7 @@ def make_app(fixture: Fixture | None = None) -> Starlette:
             Route("/v1/agents/{name}/releases", releases),
             Route("/v1/keys", keys, methods=["GET", "POST"]),
             Route("/v1/tenants", tenants),
+            *ROUTES,
             Route("/fixture/{what}", throw, methods=["POST"]),
         ],
         exception_handlers={Error: refused},

@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from random import Random
 
-from tests.console.chronicle import Chronicle, call, text
+from tests.console.chronicle import Chronicle, call, run_id, text
+from tests.console.made_up_gate import ident
 
 USERS = ("maria", "lukas", "chen", "ops-bot", "amira", "tomás")
 ASKS = {
@@ -173,6 +174,49 @@ def long_one(number: int, at: datetime, spans: int = 2000) -> Chronicle:
     return made.tell("ok", f"Succeeded after {made.step} steps.")
 
 
+def asking(number: int, at: datetime) -> Chronicle:
+    """Waits for somebody to approve a refund."""
+    made = Chronicle(number, "refund-desk", "Refund order 1077, the parcel is lost", at, "maria").claim()
+    find = call(1, "orders.find", order=1077)
+    made.model(find, seconds=1.4).tool(find, ORDER, 0.3, origins={"order": "user"})
+    refund = call(2, "orders.refund", order=1077, amount=64000, currency="usd", card="card_9Zx2", note="parcel lost")
+    made.model(refund, seconds=2.2)
+    words = "refund $640.00 for order 1077"
+    origins = {"order": "user", "amount": "trusted", "currency": "author", "card": "untrusted", "note": "model"}
+    made.question(refund, words, ident(words), origins=origins)
+    return made.tell(
+        "waiting",
+        "Waits for a person since 12 minutes: may it refund $640.00 for order 1077?",
+        ("may it refund $640.00 for order 1077?", next(e["seq"] for e in made.events if e["kind"] == "approval.asked")),
+    )
+
+
+def approved(number: int, at: datetime) -> Chronicle:
+    """A reviewer said yes to less than it wanted, and another agent looked something up on the way."""
+    made = Chronicle(number, "refund-desk", "Refund the damaged lamp of order 1066", at, "amira").claim()
+    look = call(1, "ask_ops", question="was order 1066 shipped damaged?")
+    made.model(look, seconds=1.4).tool(
+        look, "yes, seen on the photo", 9.3, child=run_id(99, at), origins={"question": "model"}
+    )
+    refund = call(2, "orders.refund", order=1066, amount=40000, card="card_1Nq8")
+    less = {"order": 1066, "amount": 25000, "card": "card_1Nq8"}
+    made.model(refund, seconds=2.2)
+    approval = ident("refund $250.00 for order 1066")
+    made.question(refund, "refund $400.00 for order 1066", approval, seconds=310, arguments=less)
+    made.tool(
+        {**refund, "arguments": less},
+        '{"refunded": 25000}',
+        0.9,
+        effect="payment",
+        repeat="keyed",
+        origins={"order": "user", "amount": "reviewer", "card": "trusted"},
+        approval=approval,
+        approved_by=["person:lukas (key:k4)"],
+    )
+    made.model(text("Refunded $250.00."), seconds=1.1).finish(words="Refunded $250.00.")
+    return made.tell("ok", "Succeeded after 3 steps; lukas approved a smaller refund than it wanted.")
+
+
 def live(number: int, at: datetime) -> Chronicle:
     """A run that goes on while one watches; the server's script writes the rest."""
     made = Chronicle(
@@ -202,7 +246,7 @@ def day(now: datetime | None = None, size: int = 420) -> dict[str, Chronicle]:
             made.append(stopped(number, at))
         else:
             made.append(quiet(number, at, random))
-    late = (long_one, hostile, taken_over, stopped, unknown, conflict)
+    late = (long_one, hostile, approved, taken_over, asking, stopped, unknown, conflict)
     made += [make(size + at, now - timedelta(seconds=900 - 60 * at)) for at, make in enumerate(late)]
     made += [queued(size + 10, now - timedelta(seconds=4)), live(size + 11, now - timedelta(seconds=3))]
     return {chronicle.id: chronicle for chronicle in made}

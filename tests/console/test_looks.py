@@ -9,7 +9,24 @@ from scripts.findings import ROOT
 from tests.console.conftest import Console
 
 AXE = ROOT / "web/node_modules/axe-core/axe.min.js"
-PLACES = ("/sign-in", "/runs", "/runs?group=cause", "/runs?q=nothing+like+it", "/agents", "/keys")
+PLACES = (
+    "/sign-in",
+    "/runs",
+    "/runs?group=cause",
+    "/runs?q=nothing+like+it",
+    "/approvals",
+    "/approvals?state=all",
+    "/approvals?tab=escalations",
+    "/policy",
+    "/policy?tab=who",
+    "/policy?tab=explain",
+    "/policy?tab=policies",
+    "/policy?tab=advice",
+    "/switches",
+    "/audit",
+    "/agents",
+    "/keys",
+)
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 TABS = ("waterfall", "conversation", "effects", "cost", "raw")
 
@@ -35,8 +52,11 @@ def test_every_page_is_within_reach_of_everybody(console: Console, scheme: str, 
     console.sign_in()
     failed = console.chronicle("parcel never came").id
     waiting = f"/runs/{console.chronicle('second of two').id}"
+    asking = console.chronicle("Refund order 1077")
+    asks = f"/runs/{asking.id}?span={next(span['id'] for span in asking.spans if span['kind'] == 'approval')}"
+    console.fixture.gate.throw(scope="tool", target="orders.refund", why="pays twice")
     found: list[str] = []
-    for place in (*PLACES, *(f"/runs/{failed}?tab={tab}" for tab in TABS), waiting):
+    for place in (*PLACES, *(f"/runs/{failed}?tab={tab}" for tab in TABS), waiting, asks):
         console.open(place).get_by_role("heading").first.wait_for()
         console.page.wait_for_timeout(250)
         found += [f"{place}: {offence}" for offence in offences(console, *rules)]
@@ -47,6 +67,13 @@ def test_dialogs_are_within_reach_of_everybody(console: Console) -> None:
     page = console.sign_in().run("second of two")
     page.get_by_role("button", name="Say what happened").first.click()
     page.get_by_role("dialog").wait_for()
+    page.wait_for_timeout(200)
+    assert not (found := offences(console)), "\n".join(found)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Switches").click()
+    page.get_by_role("button", name="Throw a switch").click()
+    page.get_by_role("button", name="Throw it").wait_for()
     page.wait_for_timeout(200)
     assert not (found := offences(console)), "\n".join(found)
     page.keyboard.press("Escape")
@@ -83,7 +110,8 @@ def test_dark_is_dark_from_the_first_paint(console: Console) -> None:
 def test_nothing_is_cut_off_on_a_narrow_screen(browser: Browser, console: Console, width: int) -> None:
     console.page.set_viewport_size({"width": width, "height": 844})
     console.sign_in()
-    for path in ("/runs", f"/runs/{console.chronicle('parcel never came').id}", "/sign-in"):
+    run = f"/runs/{console.chronicle('parcel never came').id}"
+    for path in ("/runs", run, "/approvals", "/policy", "/policy?tab=explain", "/audit", "/switches", "/sign-in"):
         page = console.open(path)
         page.get_by_role("heading").first.wait_for()
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width

@@ -176,5 +176,5 @@ def test_the_help_lists_what_can_be_pressed_here(console: Console) -> None:
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
     page.keyboard.press("g")
-    page.keyboard.press("a")
+    page.keyboard.press("e")
     expect(page).to_have_url(f"{console.url}/agents")

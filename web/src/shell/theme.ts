@@ -27,6 +27,7 @@ export const theme = createTheme({
     TextInput: { defaultProps: field },
     PasswordInput: { defaultProps: field },
     Textarea: { defaultProps: field },
+    Autocomplete: { defaultProps: field },
     Select: { defaultProps: field },
     Menu: {
       defaultProps: { position: "bottom-end", classNames: { dropdown: style.dropdown, item: style.item } },

@@ -25,7 +25,15 @@ export function Choice<Value extends string>({ label, value, options, choose, hi
 
 /** In a bar above a list, named for those who can't see it; marked where it filters. */
 export function Filter<Value extends string>({ label, value, options, choose }: Omit<Props<Value>, "hint">) {
-  return <Options label={label} value={value} options={options} choose={choose} on={value !== ""} />;
+  return (
+    <Options
+      label={label}
+      value={value}
+      options={options}
+      choose={choose}
+      on={options[0]?.[0] === "" && value !== ""}
+    />
+  );
 }
 
 function Options<Value extends string>({

@@ -82,7 +82,8 @@ function Arguments({ approval }: { readonly approval: Approval }) {
   const asked = approval.edited ?? approval.arguments;
   // A reviewer's own edit is compared with what the agent wanted; else, with what was approved the last time.
   const edited = approval.edited !== null;
-  const before = edited ? approval.arguments : (approval.previous?.arguments ?? null);
+  const previous = previousOf(approval);
+  const before = edited ? approval.arguments : (previous?.arguments ?? null);
   const origins = edited ? editedOrigins(approval) : approval.origins;
   const lines = linesOf(asked, before, origins);
   return (
@@ -90,8 +91,13 @@ function Arguments({ approval }: { readonly approval: Approval }) {
       <div className={style.title}>
         <h3>
           {edited ? "Arguments, as a reviewer changed them" : "Arguments"}
-          {!edited && (before === null ? ", never approved for this tool before" : ", beside those approved last")}
-          {!edited && approval.previous?.at != null && ` (${clock(approval.previous.at, now)})`}
+          {!edited &&
+            (before !== null
+              ? ", beside those approved last"
+              : approval.state === "pending"
+                ? ", never approved for this tool before"
+                : "")}
+          {!edited && previous?.at != null && ` (${clock(previous.at, now)})`}
         </h3>
         <button onClick={() => setRaw(!raw)} aria-expanded={raw}>
           {raw ? "as a table" : "as JSON"}
@@ -164,6 +170,13 @@ function Value({ line }: { readonly line: Line }) {
 function said(value: unknown): string {
   if (value === undefined) return "–";
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** What was approved before this question: for one of the past, what is known may have come later, or be itself. */
+function previousOf(approval: Approval): Approval["previous"] {
+  const { previous } = approval;
+  if (previous?.at != null && Date.parse(previous.at) >= Date.parse(approval.asked_at)) return null;
+  return previous;
 }
 
 /** What a reviewer has put in comes from the reviewer; the rest from where it came. */

@@ -90,7 +90,7 @@ function Before({ approval }: { readonly approval: Approval }) {
   const answered = (decisions.data ?? [])
     .filter((one) => one.state !== "pending" && one.approval_id !== approval.approval_id)
     .slice(0, 6);
-  const none = similar.approved + similar.denied + similar.expired === 0;
+  const none = similar.approved + similar.denied + similar.expired + answered.length === 0;
   return (
     <Section name="Such questions in the last 90 days">
       {none ? (

@@ -238,7 +238,7 @@ function More({ agent, tool, level }: Line & { readonly level: AutonomyLine | un
                 "A yes is given by",
                 tool.asking === null || (tool.asking.roles.length === 0 && tool.asking.people === 1)
                   ? null
-                  : `${tool.asking.people} of ${tool.asking.roles.join(", ") || "reviewer"}`,
+                  : `${tool.asking.people > 1 ? `${tool.asking.people} different people: ` : ""}${tool.asking.roles.join(", ") || "reviewer"}`,
               ],
               [
                 "See also",

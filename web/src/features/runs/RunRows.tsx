@@ -125,7 +125,7 @@ const Row = memo(function Row({ run, at, top, chosen, now }: RowProps) {
         {question === undefined ? (
           <State status={run.status} />
         ) : (
-          <Link to="/approvals" search={{ id: question.approval_id }} title="Answer it" className={style.link}>
+          <Link to="/approvals" search={{ id: question.approval_id }} title="Answer it" className={style.answer}>
             <State status={run.status} />
           </Link>
         )}
