@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-WIDTH, HEIGHT = 760, 430
-LEFT, RIGHT, TOP, BOTTOM = 70, 250, 40, 60
+WIDTH, HEIGHT = 820, 430
+LEFT, RIGHT, TOP, BOTTOM = 70, 300, 40, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ def _point(one: Point, points: Sequence[Point]) -> str:
     side = WIDTH - RIGHT + 24
     fill = "#2f9e44" if one.name == "as shipped" else "#1c7ed6"
     return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="9" fill="{fill}"/>'
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="8" fill="{fill}"/>'
         f'<text x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle" fill="#fff">{at + 1}</text>'
         f'<text x="{side}" y="{row}">{at + 1}. {escape(one.name)}</text>'
         f'<text x="{side + 14}" y="{row + 16}" fill="#868e96">{figures}</text>'
