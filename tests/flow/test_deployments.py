@@ -101,8 +101,11 @@ def strike() -> str:
 
 
 def test_a_run_that_kills_every_worker_that_takes_it_ends_as_failed_with_the_evidence(outside: Outside):
-    """Only a tool that runs as the worker's own user can do that: where the deployment is so set, or not root's."""
-    with a_folder() as folder, staged(outside, folder, 1, lease=1.0, max_attempts=2, tool_host_uid=0) as stage:
+    """Only a tool without a sandbox, as the worker's own user, can do that: where the deployment is so set."""
+    with (
+        a_folder() as folder,
+        staged(outside, folder, 1, lease=1.0, max_attempts=2, tool_sandbox="off", tool_host_uid=0) as stage,
+    ):
         tenant = stage.tenant()
         model = {"provider": tenant.script({"call": "strike"}, {"text": "done"}), "id": PIN}
         tenant.register("killer", {"tools.py": KILLER}, tools=[{"python": "tools.py"}], model=model)
