@@ -37,7 +37,8 @@ class Wish:
 
     `call` carries the arguments that would be sent: a reviewer's edit and the gate's own bindings are in them.
     `policies` is None where this process can't tell what tenants' policies say. `effective` is the digest of all that
-    is in force, and `now` Unix milliseconds.
+    is in force, and `now` Unix milliseconds. `doubts` say in words what else speaks against the call being what the
+    user wants.
     """
 
     call: Call
@@ -51,6 +52,7 @@ class Wish:
     bound: Bound
     effective: str
     now: int
+    doubts: tuple[str, ...] = ()
 
     @property
     def approved(self) -> bool:
@@ -142,8 +144,8 @@ def permission(wish: Wish) -> Ruling:
     if verdict.verdict == "allow":
         return Ruling(ALLOW.verdict, policies=verdict.policies)
     if verdict.verdict == "ask":
-        return ask(_because(verdict, "A policy wants a person to approve it."), policies=verdict.policies)
-    return deny(_because(verdict, "No policy permits it."), policies=verdict.policies)
+        return ask(_because(wish, verdict, "A policy wants a person to approve it."), policies=verdict.policies)
+    return deny(_because(wish, verdict, "No policy permits it."), policies=verdict.policies)
 
 
 def approval(wish: Wish) -> Ruling:
@@ -192,8 +194,8 @@ def with_arguments(call: Call, arguments: JsonObject) -> Call:
     return Call(call.id, call.tool, arguments, call.raw, call.opaque)
 
 
-def _because(verdict: PolicyVerdict, otherwise: str) -> str:
-    return verdict.reason or otherwise
+def _because(wish: Wish, verdict: PolicyVerdict, otherwise: str) -> str:
+    return " ".join([verdict.reason or otherwise, *wish.doubts])
 
 
 def _people(by: Sequence[str]) -> str:

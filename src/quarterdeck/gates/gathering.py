@@ -112,7 +112,13 @@ class Gathering:
         if policies is None:
             return wish
         today = await self._today(grant, facts, now) if policies.needs_user_counts else 0
-        return replace(wish, request=_request(wish, grant, level, said, now, today))
+        origins, doubts = _origins(wish, grant, said)
+        request = _request(wish, grant, level, origins, now)
+        clean = not doubts and not any(
+            marked(path, grant.destinations) and not origin.clean for path, origin in origins.items()
+        )
+        request = replace(request, clean=clean, tainted=said.tainted, calls_by_user_today=today)
+        return replace(wish, request=request, doubts=doubts)
 
     def _level(self, grant: ToolGrant, facts: ToolFacts, standing: Standing) -> str:
         """The level in force: the release's is the most, what is set live may be less, and a switch less again."""
@@ -138,9 +144,8 @@ class Gathering:
         return await self._live.count(facts.tenant, facts.user, grant.name, midnight)
 
 
-def _request(wish: Wish, grant: ToolGrant, level: str, said: Provenance, now: datetime, today: int) -> PolicyRequest:
+def _request(wish: Wish, grant: ToolGrant, level: str, origins: Mapping[str, Origin], now: datetime) -> PolicyRequest:
     facts, arguments = wish.facts, wish.call.arguments
-    origins, clean = _origins(wish, grant, said)
     return PolicyRequest(
         tenant=facts.tenant,
         agent=AgentName(facts.agent),
@@ -155,18 +160,15 @@ def _request(wish: Wish, grant: ToolGrant, level: str, said: Provenance, now: da
         now=now,
         origins={path: str(origin) for path, origin in origins.items()},
         destinations=grant.destinations,
-        clean=clean,
-        tainted=said.tainted,
         autonomy=level,
         calls_in_run=facts.used.get(grant.name, 0),
-        calls_by_user_today=today,
         affected_in_run=facts.affected,
         approved=wish.approved,
     )
 
 
-def _origins(wish: Wish, grant: ToolGrant, said: Provenance) -> tuple[Mapping[str, Origin], bool]:
-    """Where each argument comes from, and whether all destinations are clean.
+def _origins(wish: Wish, grant: ToolGrant, said: Provenance) -> tuple[Mapping[str, Origin], tuple[str, ...]]:
+    """Where each argument comes from, and what else speaks against the call.
 
     What a reviewer put there comes from the reviewer, and what the gate filled in from the author.
     """
@@ -180,8 +182,7 @@ def _origins(wish: Wish, grant: ToolGrant, said: Provenance) -> tuple[Mapping[st
             origins[path] = Origin.AUTHOR
         elif edited is not None and edited.get(name) != asked_for(facts).get(name):
             origins[path] = Origin.REVIEWER
-    dirty = any(marked(path, grant.destinations) and not origin.clean for path, origin in origins.items())
-    return origins, not dirty and not sighting.doubts
+    return origins, sighting.doubts
 
 
 def asked_for(facts: ToolFacts) -> JsonObject:
