@@ -24,6 +24,7 @@ RULES: list[Json] = [
     {"when": "^broken", "steps": [LOOK, {"fault": "unauthenticated"}]},
     {"when": "^hostile", "steps": [{"call": "look", "arguments": {"what": EVIL}}, {"text": EVIL}]},
     {"when": "^pay", "steps": [{"call": "pay", "arguments": {"what": "the bill"}}, {"text": "paid"}]},
+    {"when": "^ask", "steps": [{"call": "pay_if_approved", "arguments": {"what": "the rent"}}, {"text": "paid"}]},
     {"when": "^long", "steps": [{**LOOK, "times": 60}, {"text": "seen all"}]},
     {"when": "^slow", "steps": [{"text": "done", "latency_ms": 60_000}]},
 ]
@@ -214,6 +215,79 @@ def test_an_unknown_outcome_is_settled_from_its_page(page: Page, stage: Stage) -
     page.get_by_role("tab", name=re.compile("^Effects")).click()
     expect(page.get_by_role("tabpanel")).to_contain_text("happened")
     assert stage.outside.books.effects("the bill") == 1
+
+
+def test_a_question_is_answered_in_the_inbox_and_its_run_goes_on(page: Page, stage: Stage, tenant: Tenant) -> None:
+    run = tenant.submit(words="ask before you pay the rent")
+    page.get_by_role("link", name=re.compile(r"^Approvals.*1 approval waiting")).click()
+    effect = page.get_by_role("region", name="What it will do")
+    expect(effect.get_by_role("table", name="Arguments")).to_contain_text("the rent")
+    why = page.get_by_role("complementary", name="Why it asks")
+    expect(why).to_contain_text("permission")
+    expect(why.get_by_label(re.compile("^Text of"))).to_contain_text("@ask(")
+    effect.get_by_role("link", name=re.compile("^run")).click()
+    page.get_by_role("treeitem", name=re.compile("approval of pay_if_approved")).click()
+    detail = page.get_by_role("complementary", name="Selected span")
+    expect(detail).to_contain_text("Waits for an answer")
+    page.get_by_role("link", name="Answer", exact=True).click()
+    effect.get_by_role("button", name="Approve", exact=False).first.click()
+    expect(page.get_by_role("heading", name="Nobody waits for you")).to_be_visible()
+    page.goto(f"/runs/{run}")
+    expect(page.get_by_text("Succeeded", exact=True)).to_be_visible(timeout=20_000)
+    assert stage.outside.books.effects("the rent") == 1
+
+
+def test_a_switch_stops_a_real_tool_until_it_is_lifted(page: Page, tenant: Tenant) -> None:
+    page.keyboard.press("g")
+    page.keyboard.press("s")
+    page.get_by_role("button", name="Throw a switch").click()
+    dialog = page.get_by_role("dialog", name="Throw a switch")
+    dialog.get_by_role("combobox", name="Which").fill("look")
+    expect(dialog.get_by_role("region", name="What it will hit")).to_contain_text("clerk")
+    dialog.get_by_role("textbox", name="Why").fill("it lies")
+    dialog.get_by_role("button", name="Throw it").click()
+    bar = page.get_by_role("status").filter(has_text="it lies")
+    expect(bar).to_be_visible()
+    page.goto(f"/runs/{tenant.submit(words='fine again')}")
+    expect(page.get_by_role("treeitem", name=re.compile("policy look")).first).to_contain_text("deny")
+    bar.get_by_role("button", name="Show or lift").click()
+    page.get_by_role("button", name="Lift", exact=True).click()
+    page.get_by_label("Why it can be lifted").fill("it was me")
+    page.get_by_role("button", name="Lift it").click()
+    expect(bar).to_have_count(0)
+
+
+def test_tools_policies_and_the_audit_are_those_of_the_deployment(page: Page, tenant: Tenant) -> None:
+    page.get_by_role("link", name="Tools & policy").click()
+    expect(page.get_by_role("row", name=re.compile("^pay_if_approved"))).to_contain_text("money")
+    page.get_by_role("button", name="Who may do what").click()
+    row = page.get_by_role("row", name=re.compile("^pay_if_approved"))
+    expect(row).to_contain_text("ask")
+    row.get_by_role("link", name="Explain").click()
+    page.get_by_role("textbox", name="Arguments").fill('{"what": "the rent"}')
+    page.get_by_role("button", name="Explain", exact=True).last.click()
+    expect(page.get_by_role("region", name="Verdict")).to_contain_text("A person is asked")
+    page.get_by_role("button", name="Own policies").click()
+    page.get_by_role("button", name="New policy").click()
+    page.get_by_label("Name").fill("no-rent")
+    text = '@reason("No rent.")\nforbid (principal, action == Action::"pay", resource)\nwhen { %s == "the rent" };'
+    page.get_by_label("Text, in Cedar").fill(text % "context.arguments.waht")
+    expect(page.get_by_label("Text with what was found")).to_contain_text("waht")
+    page.get_by_label("Text, in Cedar").fill(text % "context.arguments.what")
+    expect(page.get_by_text("It can be put in force")).to_be_visible()
+    page.get_by_role("button", name="Try it on past calls").click()
+    page.get_by_role("button", name="Try it", exact=True).click()
+    expect(page.get_by_text(re.compile("calls? of .* looked at"))).to_be_visible()
+    page.get_by_label("Why").fill("it is paid by hand")
+    page.get_by_role("button", name="Put in force").click()
+    expect(page.get_by_text("version 1", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Advice").click()
+    expect(page.get_by_text("Granted and not used")).to_be_visible()
+    page.get_by_role("link", name="Audit").click()
+    expect(page.get_by_role("table", name="Audit")).to_contain_text("policy.set")
+    page.get_by_role("button", name="Verify the chain").click()
+    expect(page.get_by_text(re.compile("^Whole: "))).to_be_visible()
+    tenant.client.delete("/v1/policies/no-rent", params={"why": "the test is over"}).raise_for_status()
 
 
 def test_agents_and_keys_are_shown(page: Page, tenant: Tenant) -> None:

@@ -247,7 +247,7 @@ class _Projection:
         more: Mapping[str, Json] | None = None,
     ) -> None:
         """A decision of a gate, as a span of its own that takes no time."""
-        mark = Mark.OK if decision.verdict == "allow" else Mark.DENIED
+        mark = Mark.OK if decision.verdict in {"allow", "ask"} else Mark.DENIED
         facts = {**a.of_decision(decision), **(more or {})}
         self._begin(entry, Kind.POLICY, f"{name} → {decision.verdict}", mark, facts, risk=risk).close(entry, mark)
 

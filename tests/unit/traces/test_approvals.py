@@ -81,6 +81,11 @@ def test_a_question_is_a_span_that_waits_until_it_is_answered():
     assert spans(*opening(), question(), PARKED, answer("denied", why="no"))[Kind.APPROVAL].mark is Mark.DENIED
 
 
+def test_a_decision_to_ask_is_not_a_refusal():
+    judged = spans(*opening(), question(), PARKED)[Kind.POLICY]
+    assert (judged.mark, judged.attributes["verdict"]) == (Mark.OK, "ask")
+
+
 def test_the_story_names_who_said_what():
     told = sentence(*opening(), question(), PARKED, answer("approved", arguments={"order": 8}))
     assert "key:rev approved refund (order=8), changed." in told

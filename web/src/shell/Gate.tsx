@@ -93,7 +93,7 @@ export function StandingBar({ session }: { readonly session: Session }) {
           </>
         )}
         <span className={style.since}>
-          {" "}
+          {" · "}
           {first.thrown_by}, {ago(first.thrown_at, now)}
           {lost !== null && `, as of ${ago(lost, now)}`}
         </span>

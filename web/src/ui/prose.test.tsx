@@ -4,6 +4,7 @@ import userEvent from "@testing-library/user-event";
 import { describe, expect, it } from "vitest";
 import { beginning, gist, reveal } from "./prose";
 import { Prose } from "./Prose";
+import { Told } from "./Told";
 
 const shown = (text: string): string =>
   reveal(text)
@@ -82,5 +83,15 @@ describe("a call in one line", () => {
 
   it("ends in an ellipsis where it is too long", () => {
     expect(gist({ text: "x".repeat(300) }, 50)).toHaveLength(50);
+  });
+});
+
+describe("a sentence with names in it", () => {
+  it("sets what stands between backticks as code, and leaves one that is never closed", () => {
+    const { container, rerender } = render(<Told text="forbids `pay` when `what` is \u202ex" />);
+    expect([...container.querySelectorAll("code")].map((name) => name.textContent)).toEqual(["pay", "what"]);
+    expect(container.textContent).toBe("forbids pay when what is U+202Ex");
+    rerender(<Told text="5 ` of 6" />);
+    expect(container.textContent).toBe("5 ` of 6");
   });
 });

@@ -69,7 +69,10 @@ export function RowPane({ row, close }: { readonly row: string; readonly close: 
           pairs={[
             ["Verdict", data.verdict],
             ["Rule", data.rule === "" ? null : <code key="rule">{data.rule}</code>],
-            ["Approved by", <Plain key="by" text={data.approved_by.join(", ")} />],
+            [
+              "Approved by",
+              data.approved_by.length === 0 ? null : <Plain key="by" text={data.approved_by.join(", ")} />,
+            ],
             ["Release", data.release === "" ? null : <code key="release">{data.release.slice(0, 12)}</code>],
             ["Settings", data.effective === "" ? null : <code key="effective">{data.effective.slice(0, 12)}</code>],
           ]}

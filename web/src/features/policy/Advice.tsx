@@ -7,7 +7,7 @@ import { Filter, type Option } from "../../ui/Field";
 import { RiskChip } from "../../ui/marks";
 import { useNow } from "../../ui/now";
 import page from "../../ui/Page.module.css";
-import { Plain } from "../../ui/Prose";
+import { Told } from "../../ui/Told";
 import { ago, riskOf, spaced } from "../../ui/words";
 import style from "./Policy.module.css";
 
@@ -64,10 +64,10 @@ function Patterns() {
             ))}
           </p>
           <p>
-            <Plain text={pattern.problem} />
+            <Told text={pattern.problem} />
           </p>
           <p className="muted">
-            <Plain text={pattern.fix} />
+            <Told text={pattern.fix} />
           </p>
         </li>
       ))}

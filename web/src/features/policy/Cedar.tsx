@@ -2,6 +2,7 @@
 import { Fragment } from "react";
 import type { Finding } from "../../api/shapes";
 import { Plain } from "../../ui/Prose";
+import { Told } from "../../ui/Told";
 import style from "./Policy.module.css";
 import { byLine } from "./rules";
 
@@ -37,7 +38,7 @@ function Said({ findings }: { readonly findings: readonly Finding[] }) {
   return findings.map((finding, at) => (
     <span key={at} className={`${style.finding} ${finding.warning ? "tone-stop" : "tone-fail"}`}>
       {finding.line >= 1 && `${finding.line}:${finding.column} `}
-      <Plain text={`${finding.problem}; ${finding.fix}`} />
+      <Told text={`${finding.problem}; ${finding.fix}`} />
     </span>
   ));
 }

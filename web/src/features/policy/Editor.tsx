@@ -8,7 +8,7 @@ import { isProblem } from "../../api/problems";
 import type { Findings, KeptPolicy, Policy } from "../../api/shapes";
 import { Fault } from "../../ui/Fault";
 import form from "../../ui/Form.module.css";
-import { Plain } from "../../ui/Prose";
+import { Told } from "../../ui/Told";
 import { plural } from "../../ui/words";
 import { Cedar } from "./Cedar";
 import style from "./Policy.module.css";
@@ -154,7 +154,7 @@ function Found({ check, text, errors, fresh }: FoundProps) {
             <ul className={style.says}>
               {says.map((said) => (
                 <li key={said}>
-                  <Plain text={said} />
+                  <Told text={said} />
                 </li>
               ))}
             </ul>

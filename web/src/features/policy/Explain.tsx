@@ -15,6 +15,7 @@ import form from "../../ui/Form.module.css";
 import { Json } from "../../ui/Json";
 import { pretty } from "../../ui/prose";
 import { Plain } from "../../ui/Prose";
+import { Told } from "../../ui/Told";
 import { editedOf, leavesOf, ORIGINS } from "../approvals/rules";
 import { Section } from "../run/Section";
 import { Cedar } from "./Cedar";
@@ -261,7 +262,7 @@ function Verdict({ said }: { readonly said: Explanation }) {
                 <code>{policy.id}</code>
                 {policy.says !== "" && (
                   <p>
-                    <Plain text={policy.says} />
+                    <Told text={policy.says} />
                   </p>
                 )}
                 {found !== null && found.text !== "" && <Cedar text={found.text} numbered={false} />}

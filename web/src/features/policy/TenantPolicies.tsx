@@ -11,6 +11,7 @@ import { Icon } from "../../ui/Icon";
 import { useNow } from "../../ui/now";
 import page from "../../ui/Page.module.css";
 import { Plain } from "../../ui/Prose";
+import { Told } from "../../ui/Told";
 import { ago, clock } from "../../ui/words";
 import { Section } from "../run/Section";
 import { may } from "../sessions/rules";
@@ -151,7 +152,7 @@ function Shown({ name, owns }: { readonly name: string; readonly owns: boolean }
         <ul className={style.says}>
           {data.says.map((said) => (
             <li key={said}>
-              <Plain text={said} />
+              <Told text={said} />
             </li>
           ))}
         </ul>
@@ -210,7 +211,7 @@ function Changes({ name, version }: { readonly name: string; readonly version: P
         <ul className={style.says}>
           {difference.data.changes.map((change) => (
             <li key={change}>
-              <Plain text={change} />
+              <Told text={change} />
             </li>
           ))}
         </ul>

@@ -10,6 +10,7 @@ import form from "../../ui/Form.module.css";
 import { Chip, RiskChip } from "../../ui/marks";
 import page from "../../ui/Page.module.css";
 import { Plain } from "../../ui/Prose";
+import { Told } from "../../ui/Told";
 import { riskOf } from "../../ui/words";
 import style from "./Policy.module.css";
 import { conditionInWords, levelInWords, toneOf } from "./rules";
@@ -80,7 +81,7 @@ export default function Who() {
               <th>Tool</th>
               <th>Risk</th>
               <th>Verdict</th>
-              <th>Autonomy</th>
+              <th>Release allows</th>
               <th>Depends on</th>
               <th>
                 <span className="unseen">Explain</span>
@@ -147,7 +148,7 @@ function Row({ line }: { readonly line: May }) {
         <div className={style.conditions}>
           {line.conditions.map((condition) => (
             <div key={`${condition.policy} ${condition.verb}`}>
-              <Plain text={conditionInWords(condition)} />{" "}
+              <Told text={conditionInWords(condition)} />{" "}
               <small>
                 {condition.by === "tenant" ? "own policy " : ""}
                 <code>{condition.policy}</code>

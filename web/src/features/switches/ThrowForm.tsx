@@ -155,7 +155,7 @@ function Target({ draft, change, here }: Part & { readonly here: string | null }
     <Autocomplete
       label="Which"
       value={draft.target}
-      data={distinct(known[draft.scope] ?? [])}
+      data={distinct(known[draft.scope] ?? []).filter((name) => name !== draft.target)}
       limit={50}
       onChange={(target) => change({ target })}
       data-autofocus
