@@ -88,7 +88,7 @@ describe("a call in one line", () => {
 
 describe("a sentence with names in it", () => {
   it("sets what stands between backticks as code, and leaves one that is never closed", () => {
-    const { container, rerender } = render(<Told text="forbids `pay` when `what` is \u202ex" />);
+    const { container, rerender } = render(<Told text={"forbids `pay` when `what` is \u202ex"} />);
     expect([...container.querySelectorAll("code")].map((name) => name.textContent)).toEqual(["pay", "what"]);
     expect(container.textContent).toBe("forbids pay when what is U+202Ex");
     rerender(<Told text="5 ` of 6" />);

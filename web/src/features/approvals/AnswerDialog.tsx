@@ -49,7 +49,7 @@ export default function AnswerDialog({ approval, asking, answered, close }: Prop
     if (!complete) return;
     if (asking === "deny") answer.mutate({ verdict: "deny", why: why.trim() });
     else if (asking === "edit" && edit.arguments !== undefined)
-      answer.mutate({ verdict: "approve", why: why.trim(), arguments: edit.arguments });
+      answer.mutate({ verdict: "approve", why: why.trim(), arguments: edit.arguments }, { onSuccess: close });
     else answer.mutate({ verdict: "approve", why: why.trim() }, { onSuccess: close });
   };
   return (

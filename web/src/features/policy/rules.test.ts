@@ -48,7 +48,7 @@ describe("what a release grants", () => {
         "nonsense",
       ],
     };
-    const [pay, ...rest] = grantedOf({ manifest: manifest as never });
+    const [pay, ...rest] = grantedOf({ manifest });
     expect(rest).toEqual([]);
     expect(pay).toMatchObject({
       name: "pay",
