@@ -172,7 +172,7 @@ async def forget_autonomy(
     agent: str,
     tool: str,
     desk: WriterDep,
-    why: Annotated[str, Query(max_length=2_000, description="The reason; needed.")] = "",
+    why: Annotated[str, Query(max_length=2_000, description="The reason.")],
 ) -> Response:
     """Set a tool back to what the agent's release grants."""
     desk.require_agent(agent)
@@ -192,6 +192,8 @@ async def list_autonomy_changes(
     before = read_cursor(cursor, UUID)
     async with desk.transaction() as tx:
         rows = await store.changes(tx, desk.tenant, storable(agent), storable(tool), before, limit + 1)
+        if not rows:
+            await desk.levels.line(tx, desk.tenant, storable(agent), storable(tool))  # raises where nothing can change
     return page(rows, limit, lambda row: row.id, _show_change)
 
 

@@ -37,7 +37,7 @@ from quarterdeck.policies.ports import Inspected
 from quarterdeck.policies.records import PolicyText
 from quarterdeck.policies.schema import schema_text
 from quarterdeck.policies.service import Policies
-from quarterdeck.policies.tenant import TenantPolicy
+from quarterdeck.policies.tenant import PolicyMissing, TenantPolicy
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 
@@ -160,6 +160,8 @@ async def list_policy_versions(
     before = read_cursor(cursor, int)
     async with desk.transaction() as tx:
         rows = await store.history(tx, desk.tenant, name, before, limit + 1)
+    if not rows and before is None:
+        raise PolicyMissing(name=name)
     return page(rows, limit, lambda row: row.version, lambda row: show_policy(row, None))
 
 

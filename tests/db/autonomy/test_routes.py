@@ -100,7 +100,9 @@ async def test_every_change_is_kept_and_audited(granted: Stage):
     await operator.put(path, json={"level": "suggest", "why": "incident"})
     await operator.put(path, json={"level": "suggest", "why": "again"})  # changes nothing
     await operator.put(path, json={"level": "ask_when_risky", "why": "over"})
-    assert (await operator.delete(path)).json()["code"] == "autonomy.reason_missing"
+    assert (await operator.delete(path)).status_code == 422
+    assert (await operator.delete(path, params={"why": " "})).json()["code"] == "autonomy.reason_missing"
+    assert (await operator.get("/v1/autonomy/desk/nothing/changes")).status_code == 404
     assert (await operator.delete(path, params={"why": "as before"})).status_code == 204
     assert (await operator.delete(path, params={"why": "as before"})).json()["code"] == "autonomy.not_set"
     changes = (await operator.get(f"{path}/changes")).json()["items"]
