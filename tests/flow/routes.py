@@ -9,6 +9,7 @@ import httpx
 
 from tests.manifests import manifest
 
+NEVER = "forbid(principal, action, resource);"
 BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/v1/runs"): {"agent": "clerk", "input": "hello"},
     ("POST", "/v1/runs/{run_id}/outcome"): {"call": "call_1_0", "outcome": "happened"},
@@ -23,6 +24,20 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/v1/providers"): {"name": "made-by-nobody", "kind": "openai", "key": "sk-nothing"},
     ("PATCH", "/v1/providers/{name}"): {"options": {}},
     ("PUT", "/v1/secrets/{name}"): {"description": "said by nobody"},
+    ("POST", "/v1/approvals/batch"): {"ids": ["0198f0c2-0000-7000-8000-000000000000"], "verdict": "deny", "why": "no"},
+    ("POST", "/v1/approvals/{approval_id}/approve"): {},
+    ("POST", "/v1/approvals/{approval_id}/deny"): {"why": "said by nobody"},
+    ("POST", "/v1/approvals/{approval_id}/link"): {"verdict": "approve"},
+    ("POST", "/v1/escalations/{escalation_id}/close"): {"note": "said by nobody"},
+    ("PUT", "/v1/autonomy/{agent}/{tool}"): {"level": "suggest", "why": "said by nobody"},
+    ("PUT", "/v1/rates/{name}"): {"scope": "tool", "calls": 1, "every": 60},
+    ("POST", "/v1/switches"): {"scope": "tool", "target": "pay", "action": "disable", "why": "said by nobody"},
+    ("POST", "/v1/switches/preview"): {"scope": "tool", "target": "pay", "action": "disable"},
+    ("POST", "/v1/policies/explain"): {"agent": "clerk", "tool": "pay"},
+    ("POST", "/v1/policies/simulate"): {"name": "made-by-nobody", "text": NEVER},
+    ("POST", "/v1/policies/check"): {"text": NEVER},
+    ("PUT", "/v1/policies/{name}"): {"text": NEVER, "why": "said by nobody"},
+    ("POST", "/v1/audit/{row_id}/erase"): {"why": "said by nobody"},
     ("POST", "/v1/webhooks"): {"url": "https://1.1.1.1/hook"},
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"enabled": False},
 }
@@ -30,6 +45,9 @@ BODIES: Mapping[tuple[str, str], Any] = {
 
 PUBLIC = frozenset({("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/v1/sessions")})
 """What may be asked without saying who one is. Signing in is where one says it."""
+
+NAMED = frozenset({("PUT", "/v1/policies/{name}"), ("PUT", "/v1/rates/{name}")})
+"""What makes the thing that it names: names are a tenant's own, so that another's name is free."""
 
 OF_ADMINS = ("/v1/tenants", "/v1/providers", "/v1/workers", "/metrics")
 """What belongs to the deployment and not to a tenant, by the beginning of its path."""
@@ -51,6 +69,15 @@ class Route:
     @property
     def of_admins(self) -> bool:
         return self.path.startswith(OF_ADMINS)
+
+    @property
+    def by_link(self) -> bool:
+        """Whether the right to it is in its address: who else asks does not matter."""
+        return self.path.endswith("/link")
+
+    @property
+    def makes_its_own(self) -> bool:
+        return (self.method, self.path) in NAMED
 
     def send(self, client: httpx.Client, ids: Mapping[str, str], **more: Any) -> httpx.Response:
         """Ask it, with these ids in its path and query."""
