@@ -66,8 +66,8 @@ def _shop(context: Context) -> Shop:
 
 
 def _shown(order: Order) -> dict[str, object]:
-    # `order` and not `id` or `number`: a trusted record vouches for its id, and here only the customer's words shall say
-    # which order is refunded without a question.
+    # `order` and not `id` or `number`: a trusted record vouches for its id, and here only the customer's words shall
+    # say which order is refunded without a question.
     return {
         "order": order.number,
         "item": order.item,
