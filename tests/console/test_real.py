@@ -259,6 +259,7 @@ def test_a_switch_stops_a_real_tool_until_it_is_lifted(page: Page, tenant: Tenan
 
 def test_tools_policies_and_the_audit_are_those_of_the_deployment(page: Page, tenant: Tenant) -> None:
     page.get_by_role("link", name="Tools & policy").click()
+    page.get_by_role("combobox", name="Agent").select_option("clerk")
     expect(page.get_by_role("row", name=re.compile("^pay_if_approved"))).to_contain_text("money")
     page.get_by_role("button", name="Who may do what").click()
     row = page.get_by_role("row", name=re.compile("^pay_if_approved"))
