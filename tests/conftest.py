@@ -8,7 +8,10 @@ import pytest
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
 from quarterdeck.db.urls import urls_of
+from tests import effort
 from tests.servers import SECRET, Server, Servers
+
+effort.chosen()
 
 # A developer's own deployment is nothing that a test may see.
 for _name in [name for name in os.environ if name.startswith("QUARTERDECK_") and "_TEST_" not in name]:

@@ -1,6 +1,7 @@
 """`openapi.json`, and from it `http.md`: what can be asked of the API and what it answers."""
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import cast
 
 import msgspec
@@ -35,6 +36,7 @@ _WORDS = {"None": "any JSON", "string": "text", "boolean": "true or false", "dat
 _SKIPPED_HEADERS = frozenset({"Idempotency-Key"})
 
 
+@cache
 def description() -> Node:
     """The description of the API as it is served."""
     return cast("Node", decode_object(encode(build_app(Settings()).openapi())))

@@ -198,7 +198,7 @@ def test_a_chain_is_followed_from_a_place_that_is_vouched_for():
     assert walk.findings == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(records)
 def test_what_is_hashed_is_the_canonical_form_that_every_language_agrees_on(record):
     assert _encoder.encode(record) == canonical(record)

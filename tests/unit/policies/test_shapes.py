@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.policies import cedar
@@ -114,7 +114,6 @@ schemas = st.recursive(
 
 
 @given(st.dictionaries(st.text(max_size=6), schemas, max_size=4), st.dictionaries(st.text(max_size=6), json_values))
-@settings(max_examples=150, deadline=None)
 def test_every_schema_of_arguments_makes_a_schema_that_cedar_takes(properties: Any, arguments: Any):
     release = granted(parameters={"type": "object", "properties": properties, "$defs": DEFS}, destinations=())
     assert cedar.misfits("permit (principal, action, resource);", schema_text(release)) == ()
@@ -153,7 +152,6 @@ def test_a_value_is_made_to_fit_or_named(schema: Any, value: Any, fitted: Any, m
 
 
 @given(st.dictionaries(st.sampled_from(["to", "amount", "count", "urgent", "copies", "items", "order"]), json_values))
-@settings(max_examples=150, deadline=None)
 def test_what_fits_is_what_cedar_expects(arguments: dict[str, Any]):
     fitted = fit(shape_of(Tool().parameters), {"to": "bob", **arguments})
     if fitted.misfits or "\\ud" in ascii(fitted.value):

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.policies.records import PolicyFault, PolicyText
@@ -152,7 +152,6 @@ def test_there_is_an_end_to_how_many_policies_there_may_be():
 
 
 @given(st.text("forbid permit(princ,actesu){};\"\\/\n\r@ '=:?", max_size=80))
-@settings(max_examples=300, deadline=None)
 def test_every_text_comes_apart_into_policies_and_faults(text: str):
     found = read(PolicyText("a", text))
     assert all(isinstance(each, Statement | PolicyFault) for each in found)

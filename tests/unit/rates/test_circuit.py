@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
@@ -91,7 +91,6 @@ def test_a_probe_that_nobody_heard_of_again_does_not_keep_everybody_out_for_ever
     assert rules.tell(second, lost, Outcome.FAILED, 200.0) == second
 
 
-@settings(max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from(Outcome), st.integers(0, 200), st.integers(0, 5000)), max_size=60))
 def test_no_wait_is_longer_than_the_tools_word_or_our_longest_pause(history):
     circuit, now = Circuit(), 0

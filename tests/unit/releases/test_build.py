@@ -5,7 +5,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.core.json import canonical
@@ -212,6 +212,5 @@ def in_order() -> bytes:
 
 
 @given(*[st.permutations(things) for things in (LINES, NAMES, NAMES, NAMES)])
-@settings(max_examples=40, deadline=None)
 def test_the_order_in_which_things_are_written_does_not_change_the_release(lines, servers, variables, offered):
     assert canonical(shuffled(lines, servers, variables, offered).manifest) == in_order()

@@ -1,6 +1,6 @@
 """Whoever reads the same log goes on in the same way: at every prefix of every log that the rules can write."""
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from quarterdeck.loop import rules
 from quarterdeck.runs import events as e
@@ -12,7 +12,6 @@ from quarterdeck.runs.records import StoredEvent
 from tests.logs import LIMITS, logs, repeated_effects
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_folding_a_prefix_and_then_the_rest_is_folding_all(log: list[StoredEvent]):
     whole = fold(log)
@@ -20,7 +19,6 @@ def test_folding_a_prefix_and_then_the_rest_is_folding_all(log: list[StoredEvent
         assert fold(log[cut:], fold(log[:cut])) == whole
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_at_every_prefix_any_process_takes_the_same_next_step(log: list[StoredEvent]):
     grown = RunState()
@@ -30,7 +28,6 @@ def test_at_every_prefix_any_process_takes_the_same_next_step(log: list[StoredEv
         assert rules.next_step(fresh, LIMITS, row.at) == rules.next_step(grown, LIMITS, row.at)
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_a_worker_that_takes_over_at_any_prefix_repeats_no_effect_that_must_not_be(log: list[StoredEvent]):
     assert repeated_effects(log) == []
@@ -47,7 +44,6 @@ def test_a_worker_that_takes_over_at_any_prefix_repeats_no_effect_that_must_not_
         assert all(call.intent is None and call.outcome is None for call in fresh)
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_what_is_told_of_a_run_leaves_no_call_open(log: list[StoredEvent]):
     for cut in range(1, len(log) + 1):
@@ -64,7 +60,6 @@ def test_what_is_told_of_a_run_leaves_no_call_open(log: list[StoredEvent]):
         assert open_calls == []
 
 
-@settings(max_examples=100, deadline=None)
 @given(logs())
 def test_totals_are_what_the_log_holds(log: list[StoredEvent]):
     events = [entry.event for entry in opened(log)]
@@ -77,7 +72,6 @@ def test_totals_are_what_the_log_holds(log: list[StoredEvent]):
     assert state.last_seq == len(log)
 
 
-@settings(max_examples=50, deadline=None)
 @given(logs())
 def test_entries_fold_to_the_same_state_as_rows(log: list[StoredEvent]):
     by_rows, by_entries = fold(log), state_of(opened(log))
@@ -85,7 +79,6 @@ def test_entries_fold_to_the_same_state_as_rows(log: list[StoredEvent]):
     assert all(getattr(by_rows, name) == getattr(by_entries, name) for name in names)
 
 
-@settings(max_examples=50, deadline=None)
 @given(logs())
 def test_only_execution_counts_as_execution(log: list[StoredEvent]):
     state = fold(log)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 
 from quarterdeck.core.ids import RunId, new_run_id
 from quarterdeck.runs import events as e
@@ -27,7 +27,6 @@ def named(spans: list[Span], kind: Kind) -> list[Span]:
     return [span for span in spans if span.kind is kind]
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_every_log_gives_spans_that_hang_together(log: list[StoredEvent]):
     spans = spans_of(log)
@@ -43,7 +42,6 @@ def test_every_log_gives_spans_that_hang_together(log: list[StoredEvent]):
         assert (span.end is None) == (span.mark in {Mark.RUNNING, Mark.WAITING})
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_nothing_goes_on_after_the_end(log: list[StoredEvent]):
     spans = spans_of(log)
@@ -52,7 +50,6 @@ def test_nothing_goes_on_after_the_end(log: list[StoredEvent]):
         assert all(span.end <= spans[0].end for span in spans if span.end and spans[0].end)
 
 
-@settings(max_examples=50, deadline=None)
 @given(logs())
 def test_a_span_keeps_its_id_as_the_log_grows(log: list[StoredEvent]):
     whole = {(span.seq, span.kind): span.id for span in spans_of(log)}
@@ -61,7 +58,6 @@ def test_a_span_keeps_its_id_as_the_log_grows(log: list[StoredEvent]):
             assert whole[span.seq, span.kind] == span.id
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_the_parts_of_the_time_add_up_to_the_whole(log: list[StoredEvent]):
     for now in (log[-1].at, log[-1].at + timedelta(seconds=3)):

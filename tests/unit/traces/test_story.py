@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from quarterdeck.runs import events as e
 from quarterdeck.runs.entries import opened
@@ -195,7 +195,6 @@ def test_time_spent_waiting_for_people_is_said_at_the_end():
     assert told.sentence.endswith("It waited 1 min 30 s for people.")
 
 
-@settings(max_examples=150, deadline=None)
 @given(logs())
 def test_every_prefix_of_every_log_has_a_story(log: list[StoredEvent]):
     for cut in range(1, len(log) + 1):
