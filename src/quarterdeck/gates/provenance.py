@@ -247,7 +247,7 @@ class Provenance:
         for origin in (Origin.AUTHOR, Origin.USER, Origin.REVIEWER):
             if any(said.search(one.text) for one in self._heard[origin].passages):
                 return origin
-        if any(reading.trusted and handle_in(reading, value) for reading in self._readings):
+        if any(one.trusted and not one.answers_to(value) and handle_in(one, value) for one in self._readings):
             return Origin.TRUSTED
         return Origin.UNTRUSTED if self._heard[Origin.UNTRUSTED].first(form_of(value)) is not None else None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from quarterdeck.core.json import JsonObject
 from quarterdeck.gates.fields import Field, fields_of
 from quarterdeck.gates.forms import POINTERS, Form, Kind, form_of
+from quarterdeck.gates.leaves import leaves
 from quarterdeck.gates.passages import Passage
 
 _LONGEST_POINTER = 200
@@ -54,6 +55,11 @@ class Reading:
         self.trusted = trusted
         self._kept: _Index | None = None
         self._is_structured = False
+
+    def answers_to(self, value: str) -> bool:
+        """Whether the call itself named this value: a tool that says back what it was asked confirms nothing."""
+        text = value.strip()
+        return any(str(leaf).strip() == text for _, leaf in leaves(self.arguments))
 
     @property
     def is_structured(self) -> bool:
