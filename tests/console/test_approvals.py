@@ -63,6 +63,14 @@ def test_a_no_needs_a_reason(console: Console) -> None:
     assert (asked["state"], asked["why"]) == ("denied", "the card is not the customer's")
 
 
+def test_a_reason_that_is_typed_before_its_dialog_is_there_never_approves(console: Console) -> None:
+    page = opened(console, "refund $640.00")
+    page.wait_for_timeout(SETTLING_MS)
+    page.keyboard.type("nyy")
+    expect(page.get_by_role("dialog", name="Deny this call?")).to_be_visible()
+    assert held(console, "refund $640.00")["state"] == "pending"
+
+
 def test_other_arguments_are_approved_once_they_are_sound(console: Console) -> None:
     page = opened(console, "refund $640.00")
     page.get_by_role("button", name="Edit and approve").click()

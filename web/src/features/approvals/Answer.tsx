@@ -10,7 +10,8 @@ import { useAnswer } from "./answering";
 import { countdown, isTyped, refusalOf } from "./rules";
 import { useNow } from "../../ui/now";
 
-const AnswerDialog = lazy(() => import("./AnswerDialog"));
+const loadDialog = (): Promise<typeof import("./AnswerDialog")> => import("./AnswerDialog");
+const AnswerDialog = lazy(loadDialog);
 
 export type Asking = "approve" | "deny" | "edit";
 
@@ -33,9 +34,14 @@ export function Answer({ approval, session, answered, keys = false }: Props) {
   useEffect(() => {
     since.current = performance.now();
   }, [approval.approval_id, approval.digest]);
+  const answerable = approval.state === "pending";
+  useEffect(() => {
+    if (answerable) void loadDialog();
+  }, [answerable]);
   const refusal = refusalOf(approval, session);
   const open = approval.state === "pending" && !countdown(approval.expires_at, now).over;
-  const allowed = open && refusal === null && !answer.isPending;
+  // While a dialog is on its way, what is typed is meant for it: a reason that begins with `y` must not approve.
+  const allowed = open && refusal === null && !answer.isPending && asking === null;
   const begin = (what: Asking): void => {
     if (!allowed) return;
     if (what === "approve" && !isTyped(approval)) answer.mutate({ verdict: "approve", why: "" });
