@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from quarterdeck.cli.child import COMMAND
+from tests.flow.cli.anteroom import anteroom
 
 PATIENCE = 60.0
 
@@ -52,18 +53,8 @@ class Shell:
         return {**kept, **plain, **self.variables}
 
     def __call__(self, *words: str, given: str = "", code: int | None = 0) -> Said:
-        """Run a command on pipes. Fails unless it ends with `code`; None lets any pass."""
-        done = subprocess.run(
-            [*COMMAND, *words],
-            cwd=self.folder,
-            env=self.environ,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
-        )
-        said = Said(done.returncode, done.stdout, done.stderr)
+        """Run a command that has no terminal. Fails unless it ends with `code`; None lets any pass."""
+        said = Said(*anteroom().run(words, self.folder, self.environ, given, PATIENCE))
         assert code is None or said.code == code, f"{' '.join(words)} ended with {said}"
         return said
 
