@@ -10,13 +10,15 @@ from quarterdeck.gates.intents import Intent, ToolFacts
 from quarterdeck.gates.outcomes import Outcome, Results
 from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.rates.circuit import Outcome as Health
-from quarterdeck.rates.circuit import Wait
-from quarterdeck.rates.circuits import Circuits
+from quarterdeck.rates.circuit import PassOrWait, Wait
+from quarterdeck.rates.circuits import Circuits, Key
 from quarterdeck.releases.records import Release, ToolGrant
 from quarterdeck.runs.records import Effect, Repeat
 from quarterdeck.tools.records import Answered, Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
 
 _BACKOFF, _BACKOFF_LIMIT = 0.25, 5.0
+_IN_PLACE = 2.0
+"""Seconds for which a call whose tool is being left alone waits here, as long as it does before its intent."""
 
 
 class Sending:
@@ -78,7 +80,7 @@ class Sending:
     ) -> ToolOutcome:
         """One try, unless its tool is being left alone; what comes of it says how well the tool is."""
         key = (request.tenant, request.grant.server, request.grant.name)
-        given = self._circuits.ask(key)
+        given = await self._leave(key, request.boot_deadline, cancel)
         if isinstance(given, Wait):
             words = f"`{request.grant.name}` fails at the moment and is left alone for a while."
             return Failed("not_sent", words, 0, retryable=True, retry_after=given.seconds)
@@ -91,6 +93,15 @@ class Sending:
         finally:
             # A probe that was cancelled must not keep others from probing.
             self._circuits.tell(key, given, health, retry_after)
+
+    async def _leave(self, key: Key, deadline: float, cancel: asyncio.Event | None) -> PassOrWait:
+        """Leave to send. A short wait is no failed try: one of many calls at once may have been asked for it."""
+        left = min(deadline - self._clock.boot(), _IN_PLACE)
+        while isinstance(given := self._circuits.ask(key), Wait) and given.seconds < left:
+            left -= given.seconds
+            if await _told_to_stop(cancel, given.seconds):
+                break
+        return given
 
     async def _try(self, request: ToolRequest, cancel: asyncio.Event | None, progress: Progress | None) -> ToolOutcome:
         """One try, with the secrets as they are at this moment: one that was rotated meanwhile counts already."""

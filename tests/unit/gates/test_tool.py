@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from quarterdeck.core.clock import FakeClock
+from quarterdeck.core.clock import FakeClock, SystemClock
 from quarterdeck.core.ids import new_run_id
 from quarterdeck.gates import tool as gate
 from quarterdeck.gates.intents import Intent, Refusal, ToolFacts
@@ -170,9 +170,13 @@ def test_the_tools_offered_to_the_model_are_the_same_tuple_each_time():
 
 
 async def perform(asked: ToolGate, name: str = "refund", release=RELEASE, cancel=None) -> Any:
+    return await asked.perform(release, await an_intent(asked, release, name), facts(), cancel)
+
+
+async def an_intent(asked: ToolGate, release: Release, name: str = "act") -> Intent:
     intent = await asked.decide(release, Call("c1", name, {"id": 7}), facts(), Provenance(release.tools))
     assert isinstance(intent, Intent)
-    return await asked.perform(release, intent, facts(), cancel)
+    return intent
 
 
 async def test_an_answer_is_an_event_with_the_tools_label():
@@ -257,6 +261,32 @@ async def test_a_longer_pause_than_the_intent_allows_is_not_waited_for():
     asked, tools = a_gate(later, ANSWER)
     async with asyncio.timeout(1):
         assert isinstance(await perform(asked), ToolFailed)
+    assert len(tools.asked) == 1
+
+
+async def test_a_moment_that_a_tool_asked_one_call_for_costs_the_next_no_try():
+    busy = Failed("rate_limited", "busy", 1, retryable=True, retry_after=0.02)
+    release = a_release(a_grant("act", parameters=SCHEMA, retries=0))
+    tools = Scripted(busy, ANSWER, ANSWER)
+    asked = a_tool_gate(tools, Kept().put, SystemClock())
+    first, *others = [await an_intent(asked, release) for _ in range(3)]
+    assert isinstance(await asked.perform(release, first, facts()), ToolFailed)
+    for event in await asyncio.gather(*(asked.perform(release, other, facts()) for other in others)):
+        assert isinstance(event, ToolAnswered)
+        assert event.tries == 1
+
+
+async def test_a_tool_that_is_left_alone_for_long_is_not_waited_for():
+    busy = Failed("rate_limited", "busy", 1, retryable=True, retry_after=30.0)
+    release = a_release(a_grant("act", parameters=SCHEMA, retries=0))
+    tools = Scripted(busy, ANSWER)
+    asked = a_tool_gate(tools, Kept().put, SystemClock())
+    first, second = [await an_intent(asked, release) for _ in range(2)]
+    async with asyncio.timeout(1):
+        assert isinstance(await asked.perform(release, first, facts()), ToolFailed)
+        event = await asked.perform(release, second, facts())
+    assert isinstance(event, ToolFailed)
+    assert "left alone" in str(event.content[0])
     assert len(tools.asked) == 1
 
 
