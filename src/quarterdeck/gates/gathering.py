@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
 from quarterdeck.core.clock import Clock
@@ -106,7 +107,7 @@ class Gathering:
         )
         level = self._level(grant, facts, standing)
         policies = await self._policies_of(release, facts.tenant)
-        effective = digest([policies.digest if policies else None, level, list(standing.switches)])
+        effective = in_force(policies.digest if policies else "", level, standing.switches)
         sent = with_arguments(call, bound.arguments)
         wish = Wish(sent, release, grant, granted, facts, standing, policies, None, bound, effective, ms(now))
         if policies is None:
@@ -183,6 +184,12 @@ def _origins(wish: Wish, grant: ToolGrant, said: Provenance) -> tuple[Mapping[st
         elif edited is not None and edited.get(name) != asked_for(facts).get(name):
             origins[path] = Origin.REVIEWER
     return origins, sighting.doubts
+
+
+@lru_cache(maxsize=4096)
+def in_force(policies: str, level: str, switches: tuple[str, ...]) -> str:
+    """The digest of what stands beside a release: the same for very many decisions."""
+    return digest([policies, level, list(switches)])
 
 
 def asked_for(facts: ToolFacts) -> JsonObject:

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from quarterdeck.core import log as logs
 from quarterdeck.core.ids import TenantId
-from quarterdeck.core.json import digest
 from quarterdeck.gates import discretion
 from quarterdeck.gates.checks import BLIND_PAUSE, SWITCH_PAUSE
+from quarterdeck.gates.gathering import in_force
 from quarterdeck.gates.pacing import LONGEST_PAUSE, Pace
 from quarterdeck.gates.records import ALLOW, Check, Ruling, deny, not_now
 from quarterdeck.gates.rules import decide
@@ -157,7 +157,9 @@ class ModelGate:
         standing = self._switches.standing(
             request.tenant, request.agent, model=pinned.id, provider=pinned.provider, background=used.background
         )
-        return decide(CHECKS, Question(request, found, release.limits, used, standing), digest([*standing.switches]))
+        return decide(
+            CHECKS, Question(request, found, release.limits, used, standing), in_force("", "", standing.switches)
+        )
 
     async def answer(
         self, request: ModelRequest, delta: Delta | None = None, on_fault: OnFault | None = None
