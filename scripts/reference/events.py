@@ -9,7 +9,7 @@ from msgspec.structs import FieldInfo, fields
 
 from quarterdeck.core.json import Json, JsonObject, encode_text
 from quarterdeck.runs import messages
-from quarterdeck.runs.events import EVENTS, Decision, Event, Handoff
+from quarterdeck.runs.events import EVENTS, Decision, Event, Handoff, Narrowing
 from scripts.reference.pages import anchor, page, paragraphs, sentence, table
 
 INTRODUCTION = """
@@ -32,6 +32,7 @@ streamed of this step is void). Both have no id, are not kept, and may be lost.
 
 PARTS: tuple[type[msgspec.Struct], ...] = (
     Decision,
+    Narrowing,
     Handoff,
     messages.UserMessage,
     messages.ModelMessage,

@@ -128,7 +128,7 @@ async def list_secrets(
 
 
 @router.post(f"/{ROTATE_KEY}", response_model=KeyRotation)
-async def rotate_data_key(request: Request, desk: OwnerDep) -> Response:
+async def rotate_secrets_key(request: Request, desk: OwnerDep) -> Response:
     """Seal everything under a new data key. For the deployment: wrap all data keys under the master key in force.
 
     Set QUARTERDECK_VAULT_KEY to the new master secret and QUARTERDECK_VAULT_KEYS_BEFORE to the old one, restart, and

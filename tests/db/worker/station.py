@@ -82,7 +82,7 @@ def release(tenant: TenantId, limits: Limits, output_schema: JsonObject | None) 
     )
 
 
-def release_of_helper(tenant: TenantId, limits: Limits) -> Release:
+def second_release(tenant: TenantId, limits: Limits) -> Release:
     """Another agent that the desk can call. Its prompt is how a script tells the two apart."""
     grants = (grant("look"), replace(grant("refund", "payment"), parameters=ORDERED))
     plain = release(tenant, limits, None)
@@ -203,13 +203,13 @@ class Station:
         if self.unready:
             raise self.unready.pop(0)
         if wanted == HELPER:
-            return release_of_helper(tenant, self.limits)
+            return second_release(tenant, self.limits)
         return release(tenant, self.limits, self.output_schema)
 
     async def _resolve(self, tenant: TenantId, name: str) -> Release:
         if name != "helper":
             raise NoSuchAgent(f"There is no agent '{name}' here.")
-        return release_of_helper(tenant, self.limits)
+        return second_release(tenant, self.limits)
 
     async def until(self, run: RunId, *wanted: Status, within: float = 15.0) -> Run:
         """The run, once it has one of these statuses (any ended one by default)."""
