@@ -34,6 +34,53 @@ _WITHIN = 0xFFF << 64
 _MOST = 50
 """Rows of one statement: a statement is prepared for each number of rows that occurs."""
 
+NOTHING = "[]"
+"""No rows for `beside`."""
+
+
+def beside(rows: str) -> str:
+    """SQL that writes rows beside what a run's log gets, as part of the statement that appends: one round trip less.
+
+    `rows` is the placeholder of what `beside_rows` makes. The statement has the tenant in $1, the run in $2, how many
+    events it appends in $5, and a part `r` with the last number that the log then has; without a row in it, nothing
+    is written.
+    """
+    return f"""
+    INSERT INTO qd.audit_waiting (tenant, id, kind, actor, action, target, run, call, seq, user_id, release, verdict,
+        rule, approved_by, status, effective)
+    SELECT $1, x.id, x.kind, x.actor, x.action, x.target, $2, x.call, r.last_seq - $5 + x.at, x.user_id, x.release,
+        x.verdict, x.rule, x.approved_by, x.status, x.effective
+    FROM r, jsonb_to_recordset({rows}::jsonb) AS x (at int, id uuid, kind text, actor text, action text, target text,
+        call text, user_id text, release text, verdict text, rule text, approved_by text[], status text, effective text)
+"""
+
+
+def beside_rows(entries: Sequence[tuple[int, Entry]]) -> str:
+    """Entries without payload, each with the position of its event among those that are appended, from 1 on."""
+    if not entries:
+        return NOTHING
+    return encode_text(
+        [
+            {
+                "at": at,
+                "id": uuid7(),
+                "kind": entry.kind,
+                "actor": entry.actor,
+                "action": entry.action,
+                "target": entry.target,
+                "call": entry.call,
+                "user_id": entry.user,
+                "release": entry.release,
+                "verdict": entry.verdict,
+                "rule": entry.rule,
+                "approved_by": entry.approved_by,
+                "status": entry.status,
+                "effective": entry.effective,
+            }
+            for at, entry in entries
+        ]
+    )
+
 
 async def write(tx: Tx, entries: Sequence[Entry]) -> None:
     """Write entries down, in one statement: they are there exactly when the transaction commits.

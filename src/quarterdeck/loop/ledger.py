@@ -29,6 +29,7 @@ from quarterdeck.runs.events import (
     ToolFailed,
     ToolUnknown,
 )
+from quarterdeck.runs.fold import RunState
 from quarterdeck.runs.messages import Message
 from quarterdeck.runs.records import Effect, Run, Submission
 from quarterdeck.runs.service import Runs
@@ -69,18 +70,19 @@ class Ledger:
         """A run that the next intent calls: it is admitted with it."""
         self._children[str(child.submission.id)] = child
 
-    async def enter(self, tx: Tx, events: Sequence[Event], last: int) -> None:
-        """Enter what these events mean; `last` is the sequence number of the last of them.
+    def audited(self, events: Sequence[Event]) -> str:
+        """What the audit gets for these events, for the statement that appends them."""
+        return audit.beside_rows(list(self._audited(events)))
+
+    async def enter(self, tx: Tx, events: Sequence[Event], state: RunState) -> None:
+        """Enter what these events mean; `state` is the run's after them.
 
         Raises ApprovalSpent, and nothing of the transaction may stand then.
         """
         for event in events:
-            await self._enter(tx, event)
-        entries = list(self._audited(events, last - len(events) + 1))
-        if entries:
-            await audit.write(tx, entries)
+            await self._enter(tx, event, state)
 
-    async def _enter(self, tx: Tx, event: Event) -> None:
+    async def _enter(self, tx: Tx, event: Event, state: RunState) -> None:
         run = self._run
         match event:
             case ToolCalled():
@@ -103,14 +105,16 @@ class Ledger:
                 await escalations.open(
                     tx, run.tenant, run.id, event, agent=run.agent, user=run.user_id, thread=run.thread
                 )
-            case RunFinished():
+            case RunFinished() if state.pending:
                 await approvals.withdraw(tx, run.tenant, run.id)
             case _:
                 pass
 
     async def _intend(self, tx: Tx, event: ToolCalled) -> None:
         """The intent into the ledger; the approval that allowed it is used up in the same transaction."""
-        tenant, run, digest = self._run.tenant, self._run.id, fingerprint(event.arguments)
+        tenant, run = self._run.tenant, self._run.id
+        is_read = event.effect == Effect.READ
+        digest = "" if is_read and event.approval is None else fingerprint(event.arguments)
         if event.approval is not None:
             approval, release = UUID(event.approval), self._run.release
             used = await approvals.consume(
@@ -120,29 +124,27 @@ class Ledger:
                 raise ApprovalSpent(approval=event.approval)
         if event.child is not None and (child := self._children.get(event.child)) is not None:
             await self._runs.delegate(tx, child.submission, child.messages)
-        if event.effect != Effect.READ:
+        if not is_read:
             await store.intend(tx, tenant, run, _intent(event, digest))
 
-    def _audited(self, events: Sequence[Event], first: int) -> Iterator[Entry]:
-        for seq, event in enumerate(events, first):
+    def _audited(self, events: Sequence[Event]) -> Iterator[tuple[int, Entry]]:
+        for at, event in enumerate(events, 1):
             match event:
                 case ToolCalled() | ToolDenied() | ApprovalAsked():
-                    yield self._entry(event, seq, event.tool, event.call, event.decision)
+                    yield at, self._entry(event, event.tool, event.call, event.decision)
                 case ModelCalled():
-                    yield self._entry(event, seq, event.model, event.call, event.decision)
+                    yield at, self._entry(event, event.model, event.call, event.decision)
                 case ToolAnswered() | ToolFailed() | ToolUnknown():
-                    yield self._entry(
-                        event, seq, self._tools.get(event.call, ""), event.call, None, _STATES[type(event)]
-                    )
+                    tool = self._tools.get(event.call, "")
+                    yield at, self._entry(event, tool, event.call, None, _STATES[type(event)])
                 case RunEscalated():
-                    yield self._entry(event, seq, event.to, event.call)
+                    yield at, self._entry(event, event.to, event.call)
                 case _:
                     pass
 
     def _entry(
         self,
         event: Event,
-        seq: int,
         action: str,
         call: str,
         decision: Decision | None = None,
@@ -156,7 +158,6 @@ class Ledger:
             action=action,
             run=run.id,
             call=call,
-            seq=seq,
             user=run.user_id,
             release=run.release,
             verdict=decision.verdict if decision else "",

@@ -120,13 +120,14 @@ class Recorder:
         await self._leave(tx, [*events, last], after, to)
 
     async def _append(self, tx: Tx, events: Sequence[Event], state: RunState) -> None:
-        last = await log.append(tx, self.hold, events, state, step=self.step, risk=self._risk)
-        await self._ledger.enter(tx, events, last)
+        audited = self._ledger.audited(events)
+        last = await log.append(tx, self.hold, events, state, step=self.step, risk=self._risk, audited=audited)
+        await self._ledger.enter(tx, events, state)
         self._told(tx, last)
 
     async def _leave(self, tx: Tx, events: Sequence[Event], state: RunState, to: Departure) -> None:
-        last = await log.leave(tx, self.hold, events, state, self._risk, to)
-        await self._ledger.enter(tx, events, last)
+        last = await log.leave(tx, self.hold, events, state, self._risk, to, self._ledger.audited(events))
+        await self._ledger.enter(tx, events, state)
         if to.ended or to.status in PARKED:
             await view.announce(tx, self.hold.tenant, self.hold.run, "run.finished" if to.ended else "run.parked")
         if to.status is Status.QUEUED or (to.ended and state.admitted and state.admitted.thread):

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from quarterdeck.audit import store as audit
 from quarterdeck.core.errors import Conflict
 from quarterdeck.core.ids import RunId, TenantId, WorkerId
 from quarterdeck.db.records import Row, Tx
@@ -26,7 +27,8 @@ _FENCE = "tenant = $1 AND id = $2 AND attempt = $3 AND worker = $4 AND status IN
 APPEND = f"""
 WITH r AS (
     UPDATE qd.runs SET {_TOTALS}, fruitless = CASE WHEN $17 THEN 0 ELSE fruitless END
-    WHERE {_FENCE} RETURNING last_seq)
+    WHERE {_FENCE} RETURNING last_seq),
+a AS ({audit.beside("$18")})
 INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
 SELECT $1, $2, r.last_seq - $5 + e.n, $3, e.kind, e.v, e.data::jsonb
 FROM r, unnest($14::text[], $15::smallint[], $16::text[]) WITH ORDINALITY AS e (kind, v, data, n)
@@ -37,11 +39,12 @@ RETURNING seq
 LEAVE = f"""
 WITH r AS (
     UPDATE qd.runs SET {_TOTALS}, fruitless = CASE WHEN $17 THEN 0 ELSE fruitless END,
-        status = $18, worker = NULL, delivered_at = NULL, reason = $19, why = $20, error_code = $21,
-        finished_at = CASE WHEN $22 THEN clock_timestamp() END,
-        parked_at = CASE WHEN $23 THEN clock_timestamp() END,
-        available_at = coalesce($24, available_at)
-    WHERE {_FENCE} RETURNING last_seq)
+        status = $19, worker = NULL, delivered_at = NULL, reason = $20, why = $21, error_code = $22,
+        finished_at = CASE WHEN $23 THEN clock_timestamp() END,
+        parked_at = CASE WHEN $24 THEN clock_timestamp() END,
+        available_at = coalesce($25, available_at)
+    WHERE {_FENCE} RETURNING last_seq),
+a AS ({audit.beside("$18")})
 INSERT INTO qd.run_events (tenant, run, seq, attempt, kind, v, data)
 SELECT $1, $2, r.last_seq - $5 + e.n, $3, e.kind, e.v, e.data::jsonb
 FROM r, unnest($14::text[], $15::smallint[], $16::text[]) WITH ORDINALITY AS e (kind, v, data, n)
@@ -129,22 +132,41 @@ class Departure:
     in_vain: bool = False
 
 
-async def append(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, *, step: str, risk: str) -> int:
-    """Append events as the holder; totals are taken from `state`, which already includes them.
+async def append(
+    tx: Tx,
+    hold: Hold,
+    events: Sequence[Event],
+    state: RunState,
+    *,
+    step: str,
+    risk: str,
+    audited: str = audit.NOTHING,
+) -> int:
+    """Append events as the holder; totals are taken from `state`, which already includes them. `audited` are the rows
+    that the audit gets for them, as `audit.store.beside_rows` makes them.
 
     Returns the last sequence number. Raises FencedOut. Repeating it after a lost answer is not idempotent: on
     CommitUnknown the holder must give the run up and let the sweep decide.
     """
-    row = await tx.fetchval(APPEND, *_facts(hold, events, state, step, risk), _bears_fruit(events))
+    row = await tx.fetchval(APPEND, *_facts(hold, events, state, step, risk), _bears_fruit(events), audited)
     return _last(row, events)
 
 
-async def leave(tx: Tx, hold: Hold, events: Sequence[Event], state: RunState, risk: str, to: Departure) -> int:
+async def leave(
+    tx: Tx,
+    hold: Hold,
+    events: Sequence[Event],
+    state: RunState,
+    risk: str,
+    to: Departure,
+    audited: str = audit.NOTHING,
+) -> int:
     """Append events and give the run up: parked, ended, or back in the queue. Raises FencedOut."""
     row = await tx.fetchval(
         LEAVE,
         *_facts(hold, events, state, "", risk),
         _bears_fruit(events) and not to.in_vain,
+        audited,
         to.status,
         to.reason,
         to.why,
