@@ -22,6 +22,7 @@ from quarterdeck.console.mount import mount
 from quarterdeck.core.errors import Conflict, Error, Forbidden, NotFound, Unauthenticated
 from quarterdeck.core.settings import Settings
 from quarterdeck.http.problems import problem
+from tests.console import fixture_audit
 from tests.console.chronicle import RELEASES, Chronicle, iso, text
 from tests.console.fixture_gate import ROUTES
 from tests.console.made_up import day
@@ -334,6 +335,7 @@ def make_app(fixture: Fixture | None = None) -> Starlette:
             Route("/v1/keys", keys, methods=["GET", "POST"]),
             Route("/v1/tenants", tenants),
             *ROUTES,
+            *fixture_audit.ROUTES,
             Route("/fixture/{what}", throw, methods=["POST"]),
         ],
         exception_handlers={Error: refused},

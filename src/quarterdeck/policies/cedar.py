@@ -65,13 +65,13 @@ def joined(known: Entities, more: str) -> Entities:
     return known.with_added_json_str(more)
 
 
-def decide(policies: Policies, known: Entities, agent: str, tool: str, context: Mapping[str, Json]) -> Outcome:
-    """What policies say of a tool that an agent calls. No decision is an error."""
+def decide(policies: Policies, known: Entities, agent: str, tool: str, context: str) -> Outcome:
+    """What policies say of a tool that an agent calls; `context` is JSON text. No decision is an error."""
     request: dict[str, object] = {
         "principal": {"type": "Agent", "id": agent},
         "action": {"type": "Action", "id": tool},
         "resource": {"type": "Tool", "id": tool},
-        "context": encode_text(context),
+        "context": context,
     }
     result = cedarpy.is_authorized(request, policies, known)
     errors = tuple(one_line(error) for error in result.diagnostics.errors)

@@ -27,6 +27,8 @@ from quarterdeck.policies.statements import Path, Statement, read
 from quarterdeck.policies.validation import narrowing_faults
 
 _KEPT = 512
+_LARGEST_KEPT = 4_000
+"""Characters of a question up to which its answer is kept."""
 _EVERYTHING: JsonObject = {
     "effect": "permit",
     "principal": {"op": "All"},
@@ -130,6 +132,7 @@ class _Slice:
     looked: Looked
     resource: cedar.Entities
     principals: OrderedDict[str, cedar.Entities]
+    asked: OrderedDict[tuple[int, str, str, str], cedar.Outcome]
 
     @classmethod
     def of(cls, tool: GrantedTool, agent: str, statements: Sequence[Statement]) -> "_Slice":
@@ -154,6 +157,7 @@ class _Slice:
             looked=Looked.at(mentions),
             resource=cedar.entities(resource_of(tool)),
             principals=OrderedDict(),
+            asked=OrderedDict(),
         )
 
     def judge(self, request: PolicyRequest) -> PolicyVerdict:
@@ -184,14 +188,13 @@ class _Slice:
         policies = among or self.first
         try:
             context = self.arguments.context(request, self.looked, approved=approved)
-            entities, agent = self._entities(request), str(request.agent)
-            outcome = cedar.decide(policies.whole, entities, agent, self.tool.name, context)
+            outcome = self._ask(policies.whole, request, context)
             if policies.each is None:
                 return outcome
             decided, errors = list(outcome.decided), list(outcome.errors)
             allowed = outcome.allowed
             for element in self.arguments.each(request, self.looked):
-                one = cedar.decide(policies.each, entities, agent, self.tool.name, {**context, **element})
+                one = self._ask(policies.each, request, {**context, **element})
                 errors += one.errors
                 if not one.allowed:
                     decided = [*([] if allowed else decided), *(each for each in one.decided if each not in decided)]
@@ -200,8 +203,21 @@ class _Slice:
         except Inexact as fault:
             return cedar.Outcome(allowed=False, decided=(), errors=(str(fault),))
 
-    def _entities(self, request: PolicyRequest) -> cedar.Entities:
-        principal = principal_of(request)
+    def _ask(self, policies: cedar.Policies, request: PolicyRequest, context: Mapping[str, Json]) -> cedar.Outcome:
+        """What policies say. They see only what some of them look at, so the same question comes again and again."""
+        principal, text = principal_of(request), encode_text(context)
+        key = (id(policies), str(request.agent), principal, text)
+        known = self.asked.get(key)
+        if known is None:
+            entities = self._entities(principal)
+            known = cedar.decide(policies, entities, str(request.agent), self.tool.name, text)
+            if len(text) <= _LARGEST_KEPT:
+                self.asked[key] = known
+                if len(self.asked) > _KEPT:
+                    self.asked.popitem(last=False)
+        return known
+
+    def _entities(self, principal: str) -> cedar.Entities:
         found = self.principals.get(principal)
         if found is None:
             found = self.principals[principal] = cedar.joined(self.resource, principal)

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quarterdeck.core.json import encode_text
 from quarterdeck.policies import cedar
 from quarterdeck.policies.engine import PolicySet
 from quarterdeck.policies.fitting import at, elements, fit, leaves, steps
@@ -159,7 +160,7 @@ def test_what_fits_is_what_cedar_expects(arguments: dict[str, Any]):
     context = {"arguments": fitted.value}
     always = cedar.parse("permit (principal, action, resource);")["staticPolicies"]
     policies = cedar.load(always)  # pyright: ignore[reportArgumentType]
-    assert cedar.decide(policies, cedar.entities([]), "clerk", "pay", context).allowed
+    assert cedar.decide(policies, cedar.entities([]), "clerk", "pay", encode_text(context)).allowed
 
 
 def test_paths_lead_through_lists_and_objects():
