@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,75 +13,17 @@ from bench.dojo import Dojo
 from bench.sessions import Kind, Person, Played, Player, Script, release_of
 from bench.worlds import Worlds
 from quarterdeck.core.clock import SystemClock
-from quarterdeck.core.ids import RunId, TenantId, uuid7
+from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.core.settings import Settings
-from quarterdeck.gates.gathering import Live, lowest
 from quarterdeck.gates.provenance import Provenance
-from quarterdeck.gates.sending import Sending
 from quarterdeck.gates.tool import ToolGate
-from quarterdeck.policies.records import PolicyText
-from quarterdeck.rates.circuits import Circuits
-from quarterdeck.rates.records import Declared, Place, PlaceOrLater, PlaceWant, RateWant, Subject, Taken, TakenOrLater
 from quarterdeck.releases.records import Release, ToolSchema, ToolServer
-from quarterdeck.switches.records import CLEAR, Standing
 from quarterdeck.tools.extract import extractor
 from quarterdeck.tools.service import Tools
+from tests.fakes.standing import a_tool_gate
 
 ANNOTATIONS = Path(__file__).parent / "annotations.yaml"
 AT_A_TIME = 8
-
-
-class Calm:
-    """Nothing else stands in the way: no switch, no tenant's policy, no rate."""
-
-    def standing(
-        self,
-        tenant: TenantId,
-        agent: str,
-        *,
-        tool: str | None = None,
-        server: str | None = None,
-        background: bool = False,
-    ) -> Standing:
-        """No switch."""
-        return CLEAR
-
-    def tenant(self, tenant: TenantId) -> Sequence[PolicyText]:
-        """No policy."""
-        return ()
-
-    def digest(self, tenant: TenantId) -> str:
-        """Always the same."""
-        return "none"
-
-    def level(self, tenant: TenantId, agent: str, tool: str, ceiling: str) -> str:
-        """The release's."""
-        return lowest(ceiling)
-
-    def wants(self, tenant: TenantId, subject: Subject, declared: Sequence[Declared]) -> tuple[RateWant, ...]:
-        """No rate."""
-        return ()
-
-    async def take(self, tenant: TenantId, wants: Sequence[RateWant], *, waited: float = 0.0) -> TakenOrLater:
-        """At once."""
-        return Taken()
-
-    def places(self, tenant: TenantId, subject: Subject, concurrency: int) -> tuple[PlaceWant, ...]:
-        """No limit."""
-        return ()
-
-    async def enter(
-        self, tenant: TenantId, wants: Sequence[PlaceWant], seconds: float, *, waited: float = 0.0
-    ) -> PlaceOrLater:
-        """At once."""
-        return Place(tenant, uuid7(), ())
-
-    async def leave(self, place: Place) -> None:
-        """Nothing to give up."""
-
-    async def count(self, tenant: TenantId, user: str, tool: str, since: datetime) -> int:
-        """None."""
-        return 0
 
 
 @dataclass
@@ -117,14 +58,12 @@ async def opened(dojo: Dojo) -> AsyncIterator[Arena]:
     async def files(_release: Release) -> Mapping[str, bytes]:
         return {}
 
-    clock, calm = SystemClock(), Calm()
+    clock = SystemClock()
     tools = Tools(settings, clock, files=files, keep=keep)
     server = ToolServer("agentdojo", "http", url=dojo.url)
     try:
         schemas = (await extractor(settings)([server], {}))["agentdojo"]
-        circuits = Circuits(clock)
-        sending = Sending(tools, keep, clock, circuits)
-        gate = ToolGate(sending, Live(calm, calm, calm, calm.count), calm, circuits, clock)
+        gate = a_tool_gate(tools, keep, clock)
         yield Arena(gate, dojo, Worlds(gate, dojo, blobs), schemas, YAML(typ="safe").load(ANNOTATIONS))
     finally:
         await tools.close()

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from quarterdeck.autonomy.rules import lowest
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import TenantId, uuid7
-from quarterdeck.gates.gathering import Live, lowest
+from quarterdeck.gates.gathering import Live
 from quarterdeck.gates.sending import Sending
 from quarterdeck.gates.tool import ToolGate
 from quarterdeck.policies.records import PolicyText
@@ -40,7 +41,7 @@ class Calm:
         return repr(self.texts)
 
     def level(self, tenant: TenantId, agent: str, tool: str, ceiling: str) -> str:
-        return lowest(ceiling, self.level_set or ceiling)
+        return lowest(ceiling, self.level_set)
 
     def wants(self, tenant: TenantId, subject: Subject, declared: Sequence[Declared]) -> tuple[RateWant, ...]:
         return ()

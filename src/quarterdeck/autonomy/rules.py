@@ -2,7 +2,7 @@
 
 from quarterdeck.autonomy.records import AboveCeiling, Autonomy, Granted, NeedsNoLevel, ReasonMissing
 
-LADDER: tuple[Autonomy, ...] = (Autonomy.SUGGEST, Autonomy.ASK_ALWAYS, Autonomy.ASK_WHEN_RISKY, Autonomy.FREE)
+LADDER = tuple(Autonomy)
 """From least to most."""
 
 UNSURE = Autonomy.ASK_ALWAYS

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Generic, Protocol, TypeVar
 
+from quarterdeck.autonomy.rules import lowest
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import AgentName, TenantId
 from quarterdeck.core.json import JsonObject, digest
@@ -22,7 +23,7 @@ from quarterdeck.policies.records import PolicyRequest, PolicyText
 from quarterdeck.policies.tenant import PoliciesUnknown
 from quarterdeck.releases.records import Release, ToolGrant
 from quarterdeck.runs.messages import Call
-from quarterdeck.switches.records import LEVELS, Standing
+from quarterdeck.switches.records import Standing
 
 CountCalls = Callable[[TenantId, str, str, datetime], Awaitable[int]]
 """How many calls of a tool a user's runs have made since a time: (tenant, user, tool, since)."""
@@ -124,7 +125,7 @@ class Gathering:
     def _level(self, grant: ToolGrant, facts: ToolFacts, standing: Standing) -> str:
         """The level in force: the release's is the most, what is set live may be less, and a switch less again."""
         level = self._live.autonomy.level(facts.tenant, facts.agent, grant.name, grant.autonomy)
-        return lowest(level, standing.max_autonomy or level)
+        return lowest(level, standing.max_autonomy)
 
     async def _policies_of(self, release: Release, tenant: TenantId) -> PolicySet | None:
         """None where this process can't tell what the tenant's policies are. Parsed beside the event loop, and once."""
@@ -195,11 +196,6 @@ def in_force(policies: str, level: str, switches: tuple[str, ...]) -> str:
 def asked_for(facts: ToolFacts) -> JsonObject:
     """The arguments that a person was asked about."""
     return {} if facts.asked is None else facts.asked.arguments
-
-
-def lowest(*levels: str) -> str:
-    """The least of some levels of autonomy; one that nobody knows is less than all."""
-    return min(levels, key=lambda level: LEVELS.index(level) if level in LEVELS else -1)
 
 
 def ms(at: datetime) -> int:

@@ -39,7 +39,6 @@ class ToolFacts:
     narrowed: Narrowing | None = None
     used: Mapping[str, int] = field(default_factory=dict[str, int])
     affected: int = 0
-    used_today: int = 0
     asked: ApprovalAsked | None = None
     said: ApprovalAnswered | None = None
     waited: float = 0.0

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from quarterdeck.autonomy.rules import lowest
 from quarterdeck.core.errors import Error
 from quarterdeck.core.ids import new_run_id
 from quarterdeck.core.json import Json
 from quarterdeck.core.text import storable
 from quarterdeck.gates.forms import POINTERS, forms_in
-from quarterdeck.gates.gathering import lowest
 from quarterdeck.gates.intents import Intent
 from quarterdeck.gates.provenance import Provenance
 from quarterdeck.loop.attempt import Attempt

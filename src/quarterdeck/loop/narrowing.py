@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from quarterdeck.gates.gathering import lowest
+from quarterdeck.autonomy.rules import lowest
 from quarterdeck.releases.records import Limits, Release, ToolGrant
 from quarterdeck.runs.events import Narrowing
 

@@ -18,15 +18,6 @@ class PolicyText:
     text: str
 
 
-class Autonomy(StrEnum):
-    """How far an agent may go with a tool by itself, from least to most."""
-
-    SUGGEST = "suggest"
-    ASK_ALWAYS = "ask_always"
-    ASK_WHEN_RISKY = "ask_when_risky"
-    FREE = "free"
-
-
 class Answer(StrEnum):
     """What policies say of a call."""
 

@@ -29,12 +29,13 @@ from quarterdeck.policies.bodies import (
     show_may,
 )
 from quarterdeck.policies.ports import Inspected
-from quarterdeck.policies.records import Autonomy, PolicyRequest, PolicyText
+from quarterdeck.policies.records import PolicyRequest, PolicyText
 from quarterdeck.policies.routes import Desk, ReaderDep
 from quarterdeck.policies.rules import patterns
 from quarterdeck.policies.sayings import differences
 from quarterdeck.policies.simulate import Simulator, is_clean, leaves
 from quarterdeck.spec import values
+from quarterdeck.spec.values import Autonomy
 
 router = APIRouter(prefix="/v1/policies", tags=["policies"])
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from quarterdeck.core.errors import Conflict, Invalid, NotFound
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.json import Json
+from quarterdeck.spec.values import Autonomy
 
 SwitchId = NewType("SwitchId", UUID)
 
@@ -49,7 +50,7 @@ class InFlight(StrEnum):
 CLOCK = "clock"
 """Who lifts a switch whose time has run out."""
 
-LEVELS = ("suggest", "ask_always", "ask_when_risky", "free")
+LEVELS = tuple(level.value for level in Autonomy)
 """Levels of autonomy, from least to most."""
 
 
