@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quarterdeck.core.text import shorten, storable, storable_json
-from quarterdeck.gates.model import ModelAnswer, ModelFacts, ModelFault, ModelRequest
+from quarterdeck.gates.asking import ModelFault
+from quarterdeck.gates.model import ModelAnswer, ModelFacts, ModelRequest
 from quarterdeck.gates.records import Verdict
 from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from quarterdeck.core.ids import TenantId, uuid7
+from quarterdeck.gates import asking as asking_module
 from quarterdeck.gates import model as gate_module
 from quarterdeck.gates.model import CHECKS, ModelFacts, ModelGate
 from quarterdeck.gates.records import Verdict
@@ -153,7 +154,7 @@ async def test_unknown_names_do_not_hammer_the_database(opened: Callable[..., An
 
 
 async def test_a_passing_fault_is_tried_again_and_told(opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gate_module, "_BACKOFF", 0.001)
+    monkeypatch.setattr(asking_module, "_BACKOFF", 0.001)
     gate, _ = await opened(script({"fault": "server_error", "times": 2}, {"text": "at last"}))
     told: list[tuple[str, int, bool]] = []
 
@@ -167,7 +168,7 @@ async def test_a_passing_fault_is_tried_again_and_told(opened: Callable[..., Any
 
 
 async def test_the_last_fault_is_raised_after_all_tries(opened: Callable[..., Any], monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(gate_module, "_BACKOFF", 0.001)
+    monkeypatch.setattr(asking_module, "_BACKOFF", 0.001)
     gate, _ = await opened(script({"fault": "overloaded", "times": 99}))
     told: list[float | None] = []
 
@@ -177,7 +178,7 @@ async def test_the_last_fault_is_raised_after_all_tries(opened: Callable[..., An
     with pytest.raises(ModelFault) as caught:
         await gate.answer(asked(), None, on_fault)
     assert caught.value.fault == Fault.OVERLOADED
-    assert len(told) == gate_module.TRIES
+    assert len(told) == asking_module.TRIES
     assert told[-1] is None
 
 
@@ -205,14 +206,14 @@ async def test_a_retry_that_is_too_far_off_is_the_callers_affair(opened: Callabl
 
 def test_waiting_grows_and_is_spread_and_stays_within_what_is_left():
     fault = ModelFault("x", code=Fault.SERVER_ERROR, retryable=True)
-    waits = [[gate_module._wait(fault, number, 600.0) or 0.0 for _ in range(300)] for number in (1, 2, 3)]
+    waits = [[asking_module._wait(fault, number, 600.0) or 0.0 for _ in range(300)] for number in (1, 2, 3)]
     assert [max(some) <= most for some, most in zip(waits, (1.0, 2.0, 4.0), strict=True)] == [True] * 3
     assert all(max(some) > 0.6 * most for some, most in zip(waits, (1.0, 2.0, 4.0), strict=True))
     assert all(min(some) < 0.3 for some in waits)
-    assert gate_module._wait(fault, 4, 600.0) is None
-    assert gate_module._wait(fault, 3, 0.0) is None
+    assert asking_module._wait(fault, 4, 600.0) is None
+    assert asking_module._wait(fault, 3, 0.0) is None
     slow = ModelFault("x", code=Fault.RATE_LIMITED, retryable=True, retry_after=5.0)
-    assert all(5.0 <= (gate_module._wait(slow, 1, 600.0) or 0) <= 6.0 for _ in range(100))
+    assert all(5.0 <= (asking_module._wait(slow, 1, 600.0) or 0) <= 6.0 for _ in range(100))
 
 
 async def test_a_connection_that_was_closed_to_the_tenant_between_tries_is_not_used(
@@ -225,7 +226,7 @@ async def test_a_connection_that_was_closed_to_the_tenant_between_tries_is_not_u
         kept.connections = [replace(made, agents=frozenset(), updated_at=datetime.now(UTC))]
         await gate._models._look()
 
-    monkeypatch.setattr(gate_module, "_BACKOFF", 0.001)
+    monkeypatch.setattr(asking_module, "_BACKOFF", 0.001)
     with pytest.raises(ModelFault) as caught:
         await gate.answer(asked(), None, on_fault)
     assert caught.value.fault == Fault.UNCONFIGURED
