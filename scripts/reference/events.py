@@ -9,7 +9,8 @@ from msgspec.structs import FieldInfo, fields
 
 from quarterdeck.core.json import Json, JsonObject, encode_text
 from quarterdeck.runs import messages
-from quarterdeck.runs.events import EVENTS, Decision, Event, Handoff, Narrowing
+from quarterdeck.runs.events import EVENTS, Event
+from quarterdeck.runs.parts import Decision, Handoff, Narrowing
 from scripts.reference.pages import anchor, page, paragraphs, sentence, table
 
 INTRODUCTION = """

@@ -12,8 +12,9 @@ from quarterdeck.core.json import Json, JsonObject, fingerprint
 from quarterdeck.core.text import storable
 from quarterdeck.rates.records import Place
 from quarterdeck.releases.records import ToolGrant
-from quarterdeck.runs.events import ApprovalAnswered, ApprovalAsked, Decision, Narrowing, ToolCalled, ToolDenied
+from quarterdeck.runs.events import ApprovalAnswered, ApprovalAsked, ToolCalled, ToolDenied
 from quarterdeck.runs.messages import Call, Text
+from quarterdeck.runs.parts import Decision, Narrowing
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from quarterdeck.models.records import Delta, ModelAnswer, ModelRequest, OnFault
 from quarterdeck.models.service import Models
 from quarterdeck.providers.records import Connection
 from quarterdeck.releases.records import Limits, ModelPin, Release
-from quarterdeck.runs.events import Decision
+from quarterdeck.runs.parts import Decision
 from quarterdeck.spec import pins
 from quarterdeck.switches.records import CLEAR, Standing
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from quarterdeck.core.log import get
 from quarterdeck.gates.records import Asked, Check, Ruling, Verdict, deny
-from quarterdeck.runs.events import Decision
+from quarterdeck.runs.parts import Decision
 
 log = get(__name__)
 

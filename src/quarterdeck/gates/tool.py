@@ -34,8 +34,8 @@ from quarterdeck.rates.records import (
 )
 from quarterdeck.rates.records import Later as Crowded
 from quarterdeck.releases.records import Release, ToolGrant
-from quarterdeck.runs.events import Decision
 from quarterdeck.runs.messages import Call
+from quarterdeck.runs.parts import Decision
 from quarterdeck.tools.records import Progress
 
 _log = logs.get(__name__)

@@ -20,9 +20,10 @@ from quarterdeck.gates.provenance import Provenance
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.ledger import Child
 from quarterdeck.releases.records import Limits, Release, ToolServer
-from quarterdeck.runs.events import Event, Narrowing, ToolFailed
+from quarterdeck.runs.events import Event, ToolFailed
 from quarterdeck.runs.fold import RunState
 from quarterdeck.runs.messages import MODEL, Label, Text, Trust, UserMessage
+from quarterdeck.runs.parts import Narrowing
 from quarterdeck.runs.records import Submission
 from quarterdeck.traces.ids import place_of, span_id
 from quarterdeck.traces.records import Kind

@@ -18,7 +18,6 @@ from quarterdeck.escalations import store as escalations
 from quarterdeck.runs import store
 from quarterdeck.runs.events import (
     ApprovalAsked,
-    Decision,
     Event,
     ModelCalled,
     RunEscalated,
@@ -31,6 +30,7 @@ from quarterdeck.runs.events import (
 )
 from quarterdeck.runs.fold import RunState
 from quarterdeck.runs.messages import Message
+from quarterdeck.runs.parts import Decision
 from quarterdeck.runs.records import Effect, Run, Submission
 from quarterdeck.runs.service import Runs
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from quarterdeck.autonomy.rules import lowest
 from quarterdeck.releases.records import Limits, Release, ToolGrant
-from quarterdeck.runs.events import Narrowing
+from quarterdeck.runs.parts import Narrowing
 
 
 def narrow(release: Release, narrowed: Narrowing | None) -> Release:

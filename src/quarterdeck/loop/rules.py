@@ -7,9 +7,10 @@ from typing import TypeAlias
 
 from quarterdeck.core.json import Json, JsonObject, decode
 from quarterdeck.releases.records import Limits
-from quarterdeck.runs.events import Handoff, RunEscalated
+from quarterdeck.runs.events import RunEscalated
 from quarterdeck.runs.fold import CallState, RunState
 from quarterdeck.runs.messages import Call, ModelMessage, Text
+from quarterdeck.runs.parts import Handoff
 from quarterdeck.runs.records import CHILD, Effect, Repeat, Status, StopReason
 from quarterdeck.spec.schemas import Compiled
 

@@ -10,8 +10,10 @@ from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.policies.records import PolicyText
 from quarterdeck.spec.references import names_in
 
-BEHAVIOUR_VERSION = 2
+BEHAVIOUR_VERSION = 3
 """Raised only when assembled prompts, checks or the fold change; part of every release's digest."""
+EXECUTED = (2, 3)
+"""The behaviours that this version's workers execute; runs of others stay queued, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,8 @@ class ToolGrant:
     """One tool that the release grants: its schema as extracted at registration and what its author declared.
 
     `destinations` are the arguments that say to whom or where an effect goes, `payload` those that only carry content;
-    both name arguments by path (`to`, `items[].account`). `autonomy` is the most that the release allows; what is live
+    both name arguments by path (`to`, `items[].account`). `cache`: seconds for which a read's result may be given again
+    to the same principal. `autonomy` is the most that the release allows; what is live
     may be less. `scope` binds arguments to values that the gate fills in or holds fast; `affects` names the argument,
     or the pointer into the result, that counts the records touched, with the most of a call and of a run.
     """
@@ -97,6 +100,7 @@ class ToolGrant:
     asking: Asking = Asking()
     scope: Mapping[str, Json] | None = None
     affects: Mapping[str, Json] | None = None
+    cache: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +116,69 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Route:
+    """An exact model for steps of a kind.
+
+    It takes a step that fits all of its conditions: a task of the run, a purpose (`step`, `closing`, `summary`,
+    `judge`), fewer input tokens, one of the first steps, no tools offered. Without any condition it takes none by
+    itself: it is there to fall back on, or to save.
+    """
+
+    name: str
+    pin: ModelPin
+    tasks: tuple[str, ...] = ()
+    purposes: tuple[str, ...] = ()
+    input_under: int | None = None
+    first_steps: int | None = None
+    without_tools: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetLimit:
+    """What may be spent in one scope: `request`, `run`, `thread`, `user` or `agent`, each one of them by itself.
+
+    `window` is `hour`, `day`, `month` or `total`; None = not limited.
+    """
+
+    scope: str
+    window: str = "total"
+    max_micro_usd: int | None = None
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContextPolicy:
+    """How much of a conversation the model is shown.
+
+    Above `max_tokens` or `max_turns`, results older than the last `keep_turns` turns and larger than `results_over`
+    bytes become references, and what is older still is summarised. None = everything is shown.
+    """
+
+    max_tokens: int | None = None
+    max_turns: int | None = None
+    keep_turns: int = 6
+    summarise: bool = True
+    results_over: int = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailRule:
+    """A check on one edge (`input`, `output`), what is done when it finds something, and its settings."""
+
+    name: str
+    edge: str
+    check: str
+    action: str
+    settings: Mapping[str, Json] = field(default_factory=dict[str, Json])
+
+
+@dataclass(frozen=True, slots=True)
 class Release:
     """Everything that a worker needs to execute a run of this release.
 
     `variables` are the prompt's, each declared with `type`, `required`, `default` and `description`: `view.prompt_for`
-    fills them in. `files` names the digest of each file by path, recordings not among them.
+    fills them in. `files` names the digest of each file by path, recordings not among them. `fallbacks` and `cheaper`
+    are names of `routes`; the release's own `model` is the route `main`.
     """
 
     tenant: TenantId
@@ -138,6 +200,12 @@ class Release:
     registered_at: datetime
     policies: tuple[PolicyText, ...] = ()
     escalate_to: str | None = None
+    routes: tuple[Route, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    cheaper: str | None = None
+    budgets: tuple[BudgetLimit, ...] = ()
+    context: ContextPolicy = ContextPolicy()
+    guardrails: tuple[GuardrailRule, ...] = ()
 
     @property
     def secrets(self) -> tuple[str, ...]:

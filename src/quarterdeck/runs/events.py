@@ -12,6 +12,7 @@ import msgspec
 from quarterdeck.core.errors import Error
 from quarterdeck.core.json import Json, JsonObject, encode_text
 from quarterdeck.runs.messages import Content, Label, Message, Spoken, Usage
+from quarterdeck.runs.parts import Decision, Finding, Handoff, Narrowing
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,49 +20,6 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     kind: ClassVar[str]
     v: ClassVar[int] = 1
-
-
-class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a gate said and the rule that decided: the first check that did not allow, or `default`.
-
-    `policies` are the Cedar policies that made it so, by id; `effective` is the digest of everything live that narrowed
-    the release at that moment (tenant policies, switches, autonomy). `later_ms` is set where the answer is "not now".
-    """
-
-    verdict: str
-    rule: str
-    reason: str = ""
-    checks: tuple[str, ...] = ()
-    policies: tuple[str, ...] = ()
-    effective: str = ""
-    later_ms: int | None = None
-
-
-class Handoff(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a run that did not succeed leaves behind for whoever goes on: never empty-handed."""
-
-    done: tuple[str, ...] = ()
-    left: tuple[str, ...] = ()
-    why: str = ""
-    last_words: str = ""
-
-
-class Narrowing(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a parent run leaves of its child's release: a child may do less than it was granted, never more.
-
-    `tools` None = all of them. `tainted`: what it was told has been near words that outsiders can write. `vouched` are
-    the addresses and accounts in its task that were clean where it comes from; the rest is the caller's model's word.
-    """
-
-    depth: int = 0
-    tools: tuple[str, ...] | None = None
-    autonomy: str | None = None
-    max_steps: int | None = None
-    max_tool_calls: int | None = None
-    max_seconds: float | None = None
-    max_tokens: int | None = None
-    tainted: bool = False
-    vouched: tuple[str, ...] = ()
 
 
 class RunAdmitted(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,8 +68,55 @@ class MessageAdded(Event, frozen=True, kw_only=True, omit_defaults=True):
     cause: str
 
 
+class ContextShortened(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """From here on the model is shown less of the conversation. Both marks count messages from its beginning.
+
+    Big results before `results_upto` are shown as references, and `summary` stands for all messages before
+    `messages_upto`. The log, and what the tool gate knows of where values come from, keep everything.
+    """
+
+    kind = "context.shortened"
+    step: int
+    results_upto: int
+    messages_upto: int = 0
+    summary: Message | None = None
+    tokens_before: int = 0
+    tokens_after: int = 0
+
+
+class GuardrailJudged(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """What came in, or is to go out, has passed its guardrails, and what they said.
+
+    `verdict` is the strongest of what they want: `allow`, `record`, `label`, `redact`, `retry`, `ask` or `deny`;
+    `rule` decided and `reason` is for whoever wrote what was judged.
+    """
+
+    kind = "guardrail.judged"
+    edge: str
+    step: int
+    verdict: str
+    checks: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    rule: str = ""
+    reason: str = ""
+    ms: int = 0
+
+
+class RunClosing(Event, frozen=True, kw_only=True, omit_defaults=True):
+    """A limit is reached: the model is asked for nothing more than a last answer, paid from what was set aside."""
+
+    kind = "run.closing"
+    reason: str
+    why: str
+
+
 class ModelCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """Intent: this step asks the model, with the release's prompt and the messages so far; `prompt` is their digest."""
+    """Intent: this step asks the model, with the release's prompt and the messages so far; `prompt` is their digest.
+
+    `purpose` is empty for a step of the conversation, else `closing`, `summary` or `judge`. `route` took it, because of
+    `route_why`. `reserved` and `reserved_tokens` are the worst case that was set aside, `notice` what the model is told
+    is left, and `degree` how far the run saves: `cheaper`, `shorter`, `no_tools`, `closing`.
+    """
 
     kind = "model.called"
     step: int
@@ -121,11 +126,20 @@ class ModelCalled(Event, frozen=True, kw_only=True, omit_defaults=True):
     decision: Decision
     prompt: str = ""
     messages: int = 0
+    purpose: str = ""
+    route: str = ""
+    route_why: str = ""
+    reserved: int = 0
     reserved_tokens: int = 0
+    notice: str = ""
+    degree: str = ""
 
 
 class ModelAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """The model's answer, whole, with what it cost and which model really gave it."""
+    """The model's answer, whole, with what it cost and which model really gave it.
+
+    `uncovered` is what it cost beyond all that was set aside and left.
+    """
 
     kind = "model.answered"
     step: int
@@ -139,10 +153,15 @@ class ModelAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
     ms: int = 0
     first_token_ms: int | None = None
     tries: int = 1
+    purpose: str = ""
+    uncovered: int = 0
 
 
 class ModelFailed(Event, frozen=True, kw_only=True, omit_defaults=True):
-    """One try at the model did not work. `retry_in_ms` is set when another one follows by itself."""
+    """One try at the model did not work. `retry_in_ms` is set when another one follows by itself.
+
+    `presumed` is what it is taken to have cost, because the provider may have done the work all the same.
+    """
 
     kind = "model.failed"
     step: int
@@ -153,6 +172,8 @@ class ModelFailed(Event, frozen=True, kw_only=True, omit_defaults=True):
     retry_in_ms: int | None = None
     ms: int = 0
     try_: int = msgspec.field(default=1, name="try")
+    purpose: str = ""
+    presumed: int = 0
 
 
 class ModelDrifted(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -260,7 +281,7 @@ class ToolAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
 
     `redacted` counts what was taken out of it before anybody read it, by secret or kind; `noted` what was found and
     left. `hidden` counts characters that nobody would have seen; `score` says how much it sounds like instructions to
-    the model, from 0 to 1: a signal, never a guarantee.
+    the model, from 0 to 1: a signal, never a guarantee. `cached`: an earlier answer was given again.
     """
 
     kind = "tool.answered"
@@ -276,6 +297,7 @@ class ToolAnswered(Event, frozen=True, kw_only=True, omit_defaults=True):
     noted: Mapping[str, int] = {}
     hidden: int = 0
     score: float = 0.0
+    cached: bool = False
 
 
 class ToolFailed(Event, frozen=True, kw_only=True, omit_defaults=True):
@@ -374,6 +396,9 @@ EVENTS: tuple[type[Event], ...] = (
     RunClaimed,
     ThreadContinued,
     MessageAdded,
+    GuardrailJudged,
+    ContextShortened,
+    RunClosing,
     ModelCalled,
     ModelAnswered,
     ModelFailed,

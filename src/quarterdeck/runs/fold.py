@@ -12,7 +12,18 @@ from msgspec.structs import replace
 
 from quarterdeck.core.json import Json, canonical
 from quarterdeck.runs import events as e
-from quarterdeck.runs.messages import Call, Content, Message, ModelMessage, Text, ToolMessage, Usage
+from quarterdeck.runs.messages import (
+    Call,
+    Content,
+    Label,
+    Message,
+    ModelMessage,
+    Text,
+    ToolMessage,
+    Trust,
+    Usage,
+    UserMessage,
+)
 from quarterdeck.runs.records import Status, StoredEvent
 
 
@@ -42,6 +53,8 @@ class RunState(msgspec.Struct, frozen=True):
     """Everything that decides how a run goes on. `messages` are this run's own; the thread's come before them.
 
     `faults` counts model calls in a row that came to nothing; `active_ms` is execution before `active_since`.
+    `shortened` is what the model is shown less of, all shortenings in one; `closing` is set once nothing but a last
+    answer is asked for; `asides` counts questions that are no step of the conversation.
     """
 
     admitted: e.RunAdmitted | None = None
@@ -68,6 +81,11 @@ class RunState(msgspec.Struct, frozen=True):
     cancel: e.CancelRequested | None = None
     finished: e.RunFinished | None = None
     escalated: e.RunEscalated | None = None
+    input_judged: e.GuardrailJudged | None = None
+    output_judged: e.GuardrailJudged | None = None
+    shortened: e.ContextShortened | None = None
+    closing: e.RunClosing | None = None
+    asides: int = 0
     active_ms: int = 0
     active_since: datetime | None = None
     last_at: datetime | None = None
@@ -107,6 +125,15 @@ class RunState(msgspec.Struct, frozen=True):
         )
 
 
+CLOSING = "closing"
+"""The purpose of the question for a last answer."""
+
+
+def is_aside(event: e.ModelCalled | e.ModelAnswered | e.ModelFailed) -> bool:
+    """Whether a question is no step of the conversation: a summary, a judge."""
+    return event.purpose not in {"", CLOSING}
+
+
 NEW = RunState()
 """The state before the first event."""
 
@@ -143,12 +170,50 @@ def _added(state: RunState, event: e.MessageAdded, _attempt: int, _at: datetime)
     return replace(state, messages=(*state.messages, event.message), nudges=(*state.nudges, event.cause), answer=None)
 
 
+def _judged(state: RunState, event: e.GuardrailJudged, _attempt: int, _at: datetime) -> RunState:
+    if event.edge != "input":
+        return replace(state, output_judged=event)
+    messages = state.messages
+    if event.verdict == "label":
+        messages = tuple(_distrusted(message) for message in messages)
+    return replace(state, input_judged=event, messages=messages)
+
+
+def _distrusted(message: Message) -> Message:
+    if not isinstance(message, UserMessage):
+        return message
+    content = tuple(replace(part, label=None) for part in message.content)
+    return UserMessage(content, Label(message.label.source, Trust.UNTRUSTED))
+
+
+def _shortened(state: RunState, event: e.ContextShortened, _attempt: int, _at: datetime) -> RunState:
+    before = state.shortened
+    if before is not None and event.messages_upto <= before.messages_upto:
+        # The summary that there was goes on standing for what it stands for.
+        event = replace(event, messages_upto=before.messages_upto, summary=before.summary)
+    if before is not None and event.results_upto < before.results_upto:
+        event = replace(event, results_upto=before.results_upto)
+    return replace(state, shortened=event)
+
+
+def _closing(state: RunState, event: e.RunClosing, _attempt: int, _at: datetime) -> RunState:
+    return replace(state, closing=event, answer=None, faults=0)
+
+
 def _model_called(state: RunState, event: e.ModelCalled, attempt: int, _at: datetime) -> RunState:
-    return replace(state, asked=event, asked_attempt=attempt, answer=None, steps=event.step)
+    if is_aside(event):
+        return replace(state, asides=state.asides + 1)
+    asked = replace(state, asked=event, asked_attempt=attempt, answer=None, output_judged=None)
+    return replace(asked, steps=event.step)
 
 
 def _model_answered(state: RunState, event: e.ModelAnswered, _attempt: int, _at: datetime) -> RunState:
+    state = replace(state, usage=state.usage.plus(event.usage), cost=state.cost + (event.cost or 0))
+    if is_aside(event):
+        return state
     message = ModelMessage(event.content)
+    if event.purpose == CLOSING:
+        return replace(state, asked=None, answer=event, messages=(*state.messages, message), faults=0)
     calls = tuple(CallState(call) for call in message.calls)
     return replace(
         state,
@@ -157,14 +222,16 @@ def _model_answered(state: RunState, event: e.ModelAnswered, _attempt: int, _at:
         messages=(*state.messages, message),
         calls=calls,
         turns=(*state.turns, _signature(message.calls)) if calls else state.turns,
-        usage=state.usage.plus(event.usage),
-        cost=state.cost + (event.cost or 0),
         faults=0,
     )
 
 
 def _model_failed(state: RunState, event: e.ModelFailed, _attempt: int, _at: datetime) -> RunState:
-    return state if event.retry_in_ms is not None else replace(state, asked=None, faults=state.faults + 1)
+    if event.presumed:
+        state = replace(state, cost=state.cost + event.presumed)
+    if event.retry_in_ms is not None or is_aside(event):
+        return state
+    return replace(state, asked=None, faults=state.faults + 1)
 
 
 def _unchanged(state: RunState, _event: e.Event, _attempt: int, _at: datetime) -> RunState:
@@ -245,6 +312,8 @@ def _retried(state: RunState, _event: e.RunRetried, _attempt: int, _at: datetime
         turns=(),
         faults=0,
         active_ms=0,
+        closing=None,
+        output_judged=None,
     )
 
 
@@ -268,6 +337,9 @@ _RULES: dict[type[e.Event], _Rule] = cast(
         e.RunClaimed: _claimed,
         e.ThreadContinued: _continued,
         e.MessageAdded: _added,
+        e.GuardrailJudged: _judged,
+        e.ContextShortened: _shortened,
+        e.RunClosing: _closing,
         e.ModelCalled: _model_called,
         e.ModelAnswered: _model_answered,
         e.ModelFailed: _model_failed,

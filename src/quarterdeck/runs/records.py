@@ -9,7 +9,7 @@ from uuid import UUID
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, ThreadId, UserId, WorkerId
 from quarterdeck.core.json import Json
 from quarterdeck.core.money import MicroUsd
-from quarterdeck.runs.events import Narrowing
+from quarterdeck.runs.parts import Narrowing
 
 
 class Status(StrEnum):

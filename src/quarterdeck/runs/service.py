@@ -19,7 +19,6 @@ from quarterdeck.runs import log, rules, store, view
 from quarterdeck.runs.events import (
     CancelRequested,
     Event,
-    Handoff,
     RunAdmitted,
     RunFinished,
     RunResumed,
@@ -28,6 +27,7 @@ from quarterdeck.runs.events import (
 )
 from quarterdeck.runs.fold import fold
 from quarterdeck.runs.messages import Message, Text
+from quarterdeck.runs.parts import Handoff
 from quarterdeck.runs.records import Run, Status, Submission
 
 

@@ -6,6 +6,7 @@ from quarterdeck.core.json import Json, encode_text
 from quarterdeck.core.text import shorten
 from quarterdeck.runs import events as e
 from quarterdeck.runs.messages import Call, Stored, Thinking, Usage
+from quarterdeck.runs.parts import Decision
 from quarterdeck.runs.turns import plain
 
 SHOWN = 500
@@ -45,7 +46,7 @@ def of_claim(event: e.RunClaimed) -> dict[str, Json]:
     return {"worker": event.worker, "host": event.host, "version": event.version, "behaviour": event.behaviour}
 
 
-def of_decision(decision: e.Decision) -> dict[str, Json]:
+def of_decision(decision: Decision) -> dict[str, Json]:
     """What a gate said and the rule that decided."""
     return {
         "verdict": decision.verdict,

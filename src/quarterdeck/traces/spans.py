@@ -12,6 +12,7 @@ from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json
 from quarterdeck.runs import events as e
 from quarterdeck.runs.entries import Entry
+from quarterdeck.runs.parts import Decision
 from quarterdeck.runs.records import Effect, Status
 from quarterdeck.runs.rules import RISK
 from quarterdeck.runs.turns import plain
@@ -242,7 +243,7 @@ class _Projection:
         self,
         entry: Entry,
         name: str,
-        decision: e.Decision,
+        decision: Decision,
         risk: str | None = None,
         more: Mapping[str, Json] | None = None,
     ) -> None:

@@ -19,7 +19,7 @@ from quarterdeck.engine.deliveries import Capacity, Deliveries
 from quarterdeck.engine.lease import LeaseThread
 from quarterdeck.engine.records import Lease
 from quarterdeck.loop.attempt import Surroundings
-from quarterdeck.releases.records import BEHAVIOUR_VERSION
+from quarterdeck.releases.records import EXECUTED
 from quarterdeck.worker.chores import Chores
 from quarterdeck.worker.crew import Crew, FindRelease
 from quarterdeck.worker.pulse import beat_forever
@@ -54,7 +54,7 @@ class Post:
                 host=socket.gethostname(),
                 pid=os.getpid(),
                 version=quarterdeck.__version__,
-                behaviours=[BEHAVIOUR_VERSION],
+                behaviours=list(EXECUTED),
                 capacity=settings.worker_capacity,
             )
         lost = asyncio.Event()
@@ -65,7 +65,7 @@ class Post:
         bell = _Bell()
         chores = Chores(db, self._wakes, settings, bell.ring)
         crew = Crew(self._around, self._find_release, held, thread.good, capacity, chores.place_freed, lost.set)
-        deliveries = Deliveries(db.system.pool, [BEHAVIOUR_VERSION], capacity, crew.take)
+        deliveries = Deliveries(db.system.pool, EXECUTED, capacity, crew.take)
         bell.hang(deliveries.ring)
         stops = self._listen(chores, crew, deliveries)
         loops = _begin(

@@ -7,9 +7,10 @@ import pytest
 
 from quarterdeck.core.ids import ReleaseId, TenantId
 from quarterdeck.runs import log
-from quarterdeck.runs.events import ApprovalAsked, Decision, Event, ToolAnswered, ToolCalled, ToolDenied
+from quarterdeck.runs.events import ApprovalAsked, Event, ToolAnswered, ToolCalled, ToolDenied
 from quarterdeck.runs.fold import apply, fold
 from quarterdeck.runs.messages import Label, Text
+from quarterdeck.runs.parts import Decision
 from tests.api import Deployment
 from tests.db.policies.conftest import LOOKUP, REFUND, SHOP, register
 from tests.db.policies.test_routes import BIG, NEVER

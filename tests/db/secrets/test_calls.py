@@ -13,8 +13,9 @@ from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.gates.sending import Sending
 from quarterdeck.rates.circuits import Circuits
 from quarterdeck.releases.records import ModelPin, Release, ToolServer
-from quarterdeck.runs.events import Decision, ToolAnswered, ToolFailed, ToolUnknown
+from quarterdeck.runs.events import ToolAnswered, ToolFailed, ToolUnknown
 from quarterdeck.runs.messages import Stored, Text, Trust
+from quarterdeck.runs.parts import Decision
 from quarterdeck.secrets import store
 from quarterdeck.secrets.records import Wanted
 from quarterdeck.secrets.service import Vault

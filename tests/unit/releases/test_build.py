@@ -17,7 +17,7 @@ from quarterdeck.spec.findings import AgentInvalid
 from tests.unit.releases.builders import offering
 from tests.unit.spec.folders import HEAD, TOOLS, read, write
 
-GOLDEN = "879c8cc9ec2e337b6c0bcbfc4367319f121b7702cd80c26f021826fe3224a320"
+GOLDEN = "657b703229e7dfdfdebad025c821bdf128014bcefb0ec22c895592d9664b6a21"
 EMPTY = {"type": "object", "properties": {}}
 PYTHON = HEAD + "tools:\n  - python: tools.py\n"
 REMOTE = HEAD + "tools:\n  - {name: crm, mcp: {url: 'https://example.com/mcp'}}\n"

@@ -37,7 +37,7 @@ BAD = {
     "a behaviour from the future": (
         {"behaviour_version": 99},
         FILES,
-        [("manifest.behaviour_version", "this deployment knows behaviours up to 2")],
+        [("manifest.behaviour_version", "this deployment knows behaviours up to 3")],
     ),
     "a module that is not there": (
         {"servers.0.module": "other.py"},
