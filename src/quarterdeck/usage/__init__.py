@@ -1,0 +1,1 @@
+"""What every model call used and cost, and the reports over it: who spent it, on what, and what was saved."""
