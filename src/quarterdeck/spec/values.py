@@ -22,7 +22,14 @@ HOST = r"^(\*|(\*\.)?[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?
 SUB_AGENT = r"^[a-z0-9][a-z0-9-]{0,62}(@[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$"
 """Another agent: `researcher`, or one release of it: `researcher@` and its label or the first digits of its id."""
 
+CHECK_FUNCTION = r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,199}\.py:[A-Za-z_][A-Za-z0-9_]{0,99}$"
+"""A function of one's own in a file of the folder: `checks.py:judge`."""
+
 MOST_TOOLS = 256
+MOST_ROUTES = 16
+MOST_BUDGETS = 16
+MOST_GUARDRAILS = 32
+LONGEST_CACHE = 604_800
 MOST_SERVERS = 32
 MOST_VARIABLES = 64
 MOST_FILES = 300
@@ -103,6 +110,50 @@ class Scan(StrEnum):
     PII_NOTED = "pii:note"
 
 
+class Purpose(StrEnum):
+    """What a model is asked for: a step of the conversation, a last answer, a summary, or a judgement."""
+
+    STEP = "step"
+    CLOSING = "closing"
+    SUMMARY = "summary"
+    JUDGE = "judge"
+
+
+class BudgetScope(StrEnum):
+    """For whom a release limits what is spent: each one of them by itself. Live budgets know the tenant too."""
+
+    REQUEST = "request"
+    RUN = "run"
+    THREAD = "thread"
+    USER = "user"
+    AGENT = "agent"
+
+
+class Duration(StrEnum):
+    """When a budget renews, in the words of LiteLLM; `total` never does."""
+
+    HOUR = "1h"
+    DAY = "1d"
+    MONTH = "month"
+    TOTAL = "total"
+
+
+class Window(StrEnum):
+    """The same as a release keeps it."""
+
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+    TOTAL = "total"
+
+
+class Failing(StrEnum):
+    """What a guardrail that breaks comes to: as if it had found something, or as if it had not."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
 class Bearer(StrEnum):
     """Whose identity an argument is bound to."""
 
@@ -138,6 +189,13 @@ RateSeconds = Annotated[int, Field(ge=1, le=LONGEST_RATE)]
 People = Annotated[int, Field(ge=1, le=10)]
 ExpirySeconds = Annotated[float, Field(ge=60, le=LONGEST_EXPIRY)]
 Affected = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Usd = Annotated[float, Field(gt=0, le=1_000_000)]
+MicroUsd = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+BudgetTokens = Annotated[int, Field(ge=1, le=1_000_000_000_000)]
+ContextTokens = Annotated[int, Field(ge=500, le=100_000_000)]
+Turns = Annotated[int, Field(ge=1, le=10_000)]
+ResultBytes = Annotated[int, Field(ge=200, le=10_000_000)]
+CacheSeconds = Annotated[int, Field(ge=0, le=LONGEST_CACHE)]
 
 
 def is_label(text: str) -> bool:
