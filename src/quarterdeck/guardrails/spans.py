@@ -1,0 +1,62 @@
+"""Places in a text where something was found, and the text without them. A span says where and what, never which."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+_ALIKE = str.maketrans(
+    "\u00a0\u2007\u2009\u202f\u2010\u2011\u2012\u2013\u2212\uff0d\uff0e\uff1a\uff20\uff0b\uff08\uff09",
+    "    -----" + "-.:@+()",
+)
+_DIGITS = {ord(zero) + value: str(value) for zero in "\u0660\u06f0\u0966\uff10" for value in range(10)}
+_PLAIN = {**_ALIKE, **_DIGITS}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Something found from `start` up to `end`. `score`, 0 to 1: how sure it is; 1 where check digits agree."""
+
+    kind: str
+    start: int
+    end: int
+    score: float
+
+
+def plain(text: str) -> str:
+    """The text with the many forms of blanks, dashes and digits as ASCII has them; every place stays where it is."""
+    return text if text.isascii() else text.translate(_PLAIN)
+
+
+def settled(found: Iterable[Span]) -> list[Span]:
+    """Without overlaps, in the order of the text. Of two that overlap the surer one stays, then the longer one."""
+    kept: list[Span] = []
+    for span in sorted(found, key=lambda one: (one.start, -one.end)):
+        if not kept or kept[-1].end <= span.start:
+            kept.append(span)
+        elif _weight(span) > _weight(kept[-1]):
+            kept[-1] = span
+    return kept
+
+
+def _weight(span: Span) -> tuple[float, int]:
+    return span.score, span.end - span.start
+
+
+def taken_out(text: str, spans: Sequence[Span], words: Mapping[str, str]) -> str:
+    """The text with `[WORD removed]` in the place of each span. `words` says what a kind is called."""
+    pieces: list[str] = []
+    at = 0
+    for span in spans:
+        pieces += (text[at : span.start], mark(words[span.kind]))
+        at = span.end
+    return "".join((*pieces, text[at:]))
+
+
+def mark(word: str) -> str:
+    """What stands where something was taken out."""
+    return f"[{word} removed]"
+
+
+def counted(spans: Iterable[Span], words: Mapping[str, str]) -> Mapping[str, int]:
+    """How many there are of each kind, by the word for it."""
+    return Counter(words[span.kind] for span in spans)
