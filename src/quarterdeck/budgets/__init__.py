@@ -1,0 +1,1 @@
+"""What may be spent, by whom and until when: reserved before a call, settled after it."""
