@@ -6,35 +6,12 @@ from pydantic import Field, JsonValue
 
 from quarterdeck.spec import values
 from quarterdeck.spec.control import AgentsSection, EscalateSection, PolicySections
+from quarterdeck.spec.guarding import GuardrailsSection
+from quarterdeck.spec.money import BudgetSection, ContextSection
+from quarterdeck.spec.routing import ModelSection, RouteSection
 from quarterdeck.spec.section import Section
 
 FILE = "agent.yaml"
-
-
-class ModelSection(Section):
-    """The exact model, over which connection, and the settings that are sent along."""
-
-    provider: Annotated[str, Field(pattern=values.NAME)] = Field(
-        description="Name of a provider connection of the deployment.", examples=["openai"]
-    )
-    id: Annotated[str, Field(min_length=1, max_length=200)] = Field(
-        description="An exact model id. Aliases that float, such as `gpt-4o`, are refused.",
-        examples=["gpt-4.1-mini-2025-04-14"],
-    )
-    temperature: values.Temperature | None = Field(default=None, description="0 to 2; left out = the model's own.")
-    top_p: values.Probability | None = Field(default=None, description="Above 0, up to 1; left out = the model's own.")
-    max_output_tokens: values.OutputTokens = Field(default=4096, description="Most tokens of one answer.")
-    timeout: values.Seconds = Field(default=120.0, description="Seconds that one answer may take.")
-    parallel_tool_calls: bool = Field(default=True, description="May the model ask for several tools at once?")
-    extra: dict[str, JsonValue] | None = Field(
-        default=None, description="Further settings in the provider's own words, passed on as they are."
-    )
-
-    LATER: ClassVar[dict[str, str]] = {
-        "fallback": "fallbacks to other models",
-        "fallbacks": "fallbacks to other models",
-        "route": "routes to several models",
-    }
 
 
 class VariableSection(Section):
@@ -48,6 +25,11 @@ class VariableSection(Section):
     )
     default: str | int | float | bool | None = Field(default=None, description="Its value where a run gives none.")
     description: Annotated[str, Field(max_length=4000)] = Field(default="", description="For those who submit runs.")
+    trust: Annotated[values.Trust, Field(strict=False)] = Field(
+        default=values.Trust.UNTRUSTED,
+        description="Who gives its value: `trusted` = only systems of your own. Otherwise `qd agent check` wants its "
+        "place in the prompt to be marked off. No part of the release.",
+    )
 
 
 class ToolSection(PolicySections):
@@ -79,6 +61,11 @@ class ToolSection(PolicySections):
     )
     max_concurrency: values.Concurrency | None = Field(
         default=None, description="Calls at the same time in one worker; 0, the default, is no limit of its own."
+    )
+    cache: Annotated[str, Field(pattern=values.SPAN)] | None = Field(
+        default=None,
+        description="For a declared read: how long the same call of the same user is answered from memory.",
+        examples=["5m"],
     )
 
     LATER: ClassVar[dict[str, str]] = {
@@ -147,7 +134,10 @@ class LimitsSection(Section):
     max_parallel_calls: values.ParallelCalls = Field(default=8, description="Tool calls at the same time.")
     max_repeats: values.Repeats = Field(default=3, description="The same call with the same arguments in a row.")
 
-    LATER: ClassVar[dict[str, str]] = {"max_cost": "budgets", "max_budget": "budgets", "max_cost_usd": "budgets"}
+    INSTEAD: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("max_cost", "max_budget", "max_cost_usd", "max_usd", "budget"),
+        "money is limited under `budgets`: `- {scope: run, max_budget: 0.50}`",
+    )
 
 
 class AgentSection(Section):
@@ -170,10 +160,38 @@ class AgentSection(Section):
     model: ModelSection = Field(
         description="The exact model.", examples=["{provider: openai, id: gpt-4.1-mini-2025-04-14}"]
     )
+    routes: Annotated[
+        dict[Annotated[str, Field(pattern=values.NAME)], RouteSection], Field(max_length=values.MOST_ROUTES)
+    ] = Field(
+        default_factory=dict[str, RouteSection],
+        description="Further models by name. The first whose conditions a step fits takes it, else `model`.",
+        examples=["{quick: {model: {provider: openai, id: gpt-4.1-nano-2025-04-14}, when: {tasks: [faq]}}}"],
+    )
+    fallbacks: Annotated[list[str], Field(max_length=values.MOST_ROUTES)] = Field(
+        default_factory=list[str],
+        description="Routes that take over, in this order, while a model can't be asked. No other ever does.",
+        examples=[["backup"]],
+    )
+    cheaper: str | None = Field(
+        default=None, description="The route that takes over when money gets short.", examples=["quick"]
+    )
     tools: Annotated[list[ServerSection], Field(max_length=values.MOST_SERVERS)] = Field(
         default_factory=list[ServerSection], description="Where its tools come from. What is not here, it can't do."
     )
     limits: LimitsSection = Field(default_factory=LimitsSection, description="Where a run ends.")
+    budgets: Annotated[list[BudgetSection], Field(max_length=values.MOST_BUDGETS)] = Field(
+        default_factory=list[BudgetSection],
+        description="What may be spent. What an operator sets can only lower it.",
+        examples=["[{scope: run, max_budget: 0.50}]"],
+    )
+    context: ContextSection = Field(
+        default_factory=ContextSection, description="How much of a conversation the model is shown."
+    )
+    guardrails: GuardrailsSection = Field(
+        default_factory=GuardrailsSection,
+        description="What is looked for in what comes in and what goes out.",
+        examples=["{input: [{check: injection, action: label}], output: [{check: pii, action: redact}]}"],
+    )
     output: str | dict[str, JsonValue] | None = Field(
         default=None,
         description="JSON Schema of its answer, inline or a file; left out = free text.",
@@ -209,9 +227,6 @@ class AgentSection(Section):
         "eval": "evals",
         "evals": "evals",
         "eval_gate": "evals",
-        "guardrails": "guardrails",
-        "budget": "budgets",
-        "budgets": "budgets",
         "memory": "memory",
         "rollout": "rollouts",
         "schedule": "schedules",

@@ -5,7 +5,7 @@ certain shape, and the shape of a floating alias. What none of them knows is sai
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -39,6 +39,9 @@ class Unknown:
 
 
 Judgement: TypeAlias = Exact | Floating | Unknown
+
+KindOf: TypeAlias = Callable[[str], str | None]
+"""The kind of a provider connection by its name, where that is known."""
 
 SETTINGS = frozenset(
     {

@@ -2,7 +2,7 @@
 
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,21 +11,22 @@ from pydantic import ValidationError
 
 from quarterdeck.core.json import JsonObject, decode_object
 from quarterdeck.spec import document as documents
-from quarterdeck.spec import pins, values
+from quarterdeck.spec import values
 from quarterdeck.spec.agent import FILE, AgentSection
 from quarterdeck.spec.document import Document
 from quarterdeck.spec.findings import AgentInvalid, Finding, Place
 from quarterdeck.spec.folder import Folder
+from quarterdeck.spec.guarding import read_guardrails
 from quarterdeck.spec.lock import lock_findings
+from quarterdeck.spec.money import budget_findings, context_findings
 from quarterdeck.spec.paths import CASSETTES, clash, path_fault
+from quarterdeck.spec.pins import KindOf
 from quarterdeck.spec.prompts import prompt_findings
+from quarterdeck.spec.routing import routing_findings
 from quarterdeck.spec.schemas import schema_fault
 from quarterdeck.spec.sources import source_findings
 from quarterdeck.spec.text import place_in, text_of
 from quarterdeck.spec.words import findings_of
-
-KindOf = Callable[[str], str | None]
-"""The kind of a provider connection by its name, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class AgentFolder:
     """An agent as its folder says, without errors.
 
     `files` are those that are part of the release, by path; `recordings` go with it without being part of its id.
-    `policies` are the texts of its Cedar files, by path.
+    `policies` are the texts of its Cedar files, by path; `guardrails` are complete, as a manifest holds them.
     """
 
     agent: AgentSection
@@ -44,6 +45,7 @@ class AgentFolder:
     recordings: Mapping[str, bytes]
     warnings: tuple[Finding, ...]
     policies: Mapping[str, str] = field(default_factory=dict[str, str])
+    guardrails: tuple[JsonObject, ...] = ()
 
 
 def kind_by_name(provider: str) -> str | None:
@@ -82,11 +84,15 @@ class _Reading:
         """What was read. Raises AgentInvalid."""
         prompt = self._prompt()
         output = self._output()
-        self.found += _pin_findings(self.document, self.agent, kind_of)
+        self.found += routing_findings(self.document, self.agent, kind_of)
+        self.found += budget_findings(self.document, self.agent.budgets)
+        self.found += context_findings(self.document, self.agent.context)
         self.found += source_findings(self.document, self.agent)
         for at, server in enumerate(self.agent.tools):
             if server.python is not None:
-                self._module(server.python, self.document.place(("tools", at, "python")))
+                self.module(server.python, self.document.place(("tools", at, "python")))
+        guarding = read_guardrails(self.document, self.agent.guardrails, self, kind_of)
+        self.found += guarding.findings
         self._requirements()
         self._policies()
         self._further_files()
@@ -96,8 +102,31 @@ class _Reading:
             raise AgentInvalid(self.found)
         doubts = tuple(sorted(self.found, key=lambda finding: finding.place))
         return AgentFolder(
-            self.agent, self.document, prompt, output, self.files, self.recordings, doubts, self.policies
+            self.agent,
+            self.document,
+            prompt,
+            output,
+            self.files,
+            self.recordings,
+            doubts,
+            self.policies,
+            tuple(guarding.rules),
         )
+
+    def text(self, path: str, place: Place) -> str | None:
+        """The words in a file that a guardrail names; what is wrong with it is found here."""
+        read = self._read_text(path, place, values.LARGEST_PROMPT)
+        if read is not None and not read[1].strip():
+            self.found.append(Finding(place, f"`{path}` is empty", "write into it what is wanted"))
+        return None if read is None else read[1]
+
+    def schema(self, path: str, place: Place) -> JsonObject | None:
+        """The JSON Schema in a file that a guardrail names."""
+        schema = self._schema_file(path, place)
+        fault = None if schema is None else schema_fault(schema, of_object=False)
+        if fault is not None:
+            self.found.append(Finding(Place(path), f"the schema can't be used: {fault}", "correct the schema"))
+        return schema
 
     def _read(self, path: str, place: Place, limit: int = values.LARGEST_FILE) -> bytes | None:
         try:
@@ -141,7 +170,9 @@ class _Reading:
             self.found.append(Finding(where, f"this is no JSON object: {fault}", "correct its form"))
             return None
 
-    def _module(self, file: str, place: Place) -> None:
+    def module(self, path: str, place: Place) -> None:
+        """Take a Python file into the release."""
+        file = path
         if not file.endswith(".py"):
             self.found.append(Finding(place, f"`{file}` is no Python file", "name a file that ends in `.py`"))
             return
@@ -229,13 +260,6 @@ class _Reading:
         twin = clash(list(everything))
         if twin is not None:
             yield Finding(Place(twin), "another file has the same name but for upper and lower case", "rename one")
-
-
-def _pin_findings(document: Document, agent: AgentSection, kind_of: KindOf) -> Iterator[Finding]:
-    refusal = pins.refusal(kind_of(agent.model.provider), agent.model.id)
-    if refusal is not None:
-        problem, _, fix = refusal.rstrip(".").partition(": ")
-        yield Finding(document.place(("model", "id")), problem, fix or "pin an exact id")
 
 
 def _python_findings(content: bytes, file: str) -> Iterator[Finding]:

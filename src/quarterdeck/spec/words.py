@@ -63,6 +63,17 @@ def findings_of(document: Document, section: type[Section], fault: ValidationErr
     return sorted(found, key=lambda finding: finding.place)
 
 
+def findings_within(document: Document, section: type[Section], fault: ValidationError, under: Path) -> list[Finding]:
+    """The same for a section that was judged by itself and stands at a path."""
+    inner = Document(
+        document.file,
+        document.value,
+        {path[len(under) :]: place for path, place in document.values.items() if path[: len(under)] == under},
+        {path[len(under) :]: place for path, place in document.keys.items() if path[: len(under)] == under},
+    )
+    return findings_of(inner, section, fault)
+
+
 def dotted(path: Sequence[str | int]) -> str:
     """A path as people write it: `tools[0].stdio.command`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{shorten(part, 60)}" for part in path)
@@ -118,7 +129,8 @@ def _unknown(document: Document, root: type[Section], path: Path) -> Finding:
         problem = f"`{dotted(path)}` is reserved: {later} come in a later version"
         return Finding(document.key(path), problem, "remove it for now")
     known = list(section.model_fields) if section is not None else []
-    return Finding(document.key(path), f"there is no `{dotted(path)}`", did_you_mean(word, known))
+    instead = section.INSTEAD.get(word) if section is not None else None
+    return Finding(document.key(path), f"there is no `{dotted(path)}`", instead or did_you_mean(word, known))
 
 
 def _misnamed(document: Document, path: Path, error: ErrorDetails) -> Finding:

@@ -15,22 +15,25 @@ ADDED = {
         [
             (
                 "agent.yaml:6:1: there is no `xyzzy`; there are `name`, `owner`, `description`, `prompt`, `variables`, "
-                "`model`, `tools`, `limits`, `output`, `requirements`, `files`, `policies`, "
-                "`agents` and `escalate`"
+                "`model`, `routes`, `fallbacks`, `cheaper`, `tools`, `limits`, `budgets`, `context`, `guardrails`, "
+                "`output`, `requirements`, `files`, `policies`, `agents` and `escalate`"
             )
         ],
     ),
     "a reserved key": (
-        "guardrails: strict",
-        ["agent.yaml:6:1: `guardrails` is reserved: guardrails come in a later version; remove it for now"],
+        "schedule: daily",
+        ["agent.yaml:6:1: `schedule` is reserved: schedules come in a later version; remove it for now"],
     ),
     "the other reserved key": (
         "eval: suite.yaml",
         ["agent.yaml:6:1: `eval` is reserved: evals come in a later version; remove it for now"],
     ),
-    "a limit that comes later": (
+    "a limit of money": (
         "limits: {max_cost_usd: 3}",
-        ["agent.yaml:6:10: `limits.max_cost_usd` is reserved: budgets come in a later version; remove it for now"],
+        [
+            "agent.yaml:6:10: there is no `limits.max_cost_usd`; money is limited under `budgets`: "
+            "`- {scope: run, max_budget: 0.50}`"
+        ],
     ),
     "a word for a number": (
         "limits: {max_steps: ten}",
