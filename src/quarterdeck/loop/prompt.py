@@ -1,4 +1,4 @@
-"""What the model is shown after the system prompt: the thread's conversation, this run's own.
+"""What the model is shown after the system prompt: the thread's conversation and this run's own, the old in short.
 
 Part of `behaviour_version`: a change here that changes any assembled prompt raises it.
 """
@@ -6,35 +6,73 @@ Part of `behaviour_version`: a change here that changes any assembled prompt rai
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
+from quarterdeck.context import rules, view
+from quarterdeck.context.records import WHOLE, Extent, Marks
 from quarterdeck.core.json import encode
 from quarterdeck.runs.messages import Content, Message, ModelMessage, Spoken, Stored, Text, ToolMessage, UserMessage
 
 
 class Conversation:
-    """The messages so far, ready to be sent, and a digest of all of them that costs only what is new.
+    """Everything that was said so far, what of it is shown, and a digest of that which costs only what is new.
 
-    `hear` is told of each message that is added, once and in order.
+    `hear` is told of each message that is added, once and in order, whatever is shown of it later. Results above
+    `results_over` bytes are shown as references once they are old.
     """
 
     def __init__(
-        self, system_text: str, history: Sequence[Message] = (), hear: Callable[[Message], None] | None = None
+        self,
+        system_text: str,
+        history: Sequence[Message] = (),
+        hear: Callable[[Message], None] | None = None,
+        *,
+        results_over: int = 0,
     ) -> None:
         self.system = system_text
-        self._ready: list[Message] = []
+        self.marks: Marks = WHOLE
+        self._said: list[Message] = []
+        self._sizes: list[int] = []
+        self._short: list[int] = []
+        self._shown: list[Message] = []
         self._hear = hear
+        self._results_over = results_over
         self._seen = 0
-        self._hash = hashlib.sha256(system_text.encode("utf-8", "replace"))
+        self._hash = hashlib.sha256(self._opening())
         for message in history:
-            self._show(message)
+            self._add(message)
+        self._own = len(self._said)
 
     @property
     def messages(self) -> Sequence[Message]:
-        """Everything that the model is shown after the system prompt. Not to be changed."""
-        return self._ready
+        """What the model is shown after the system prompt. The same objects each time; not to be changed."""
+        return self._shown
+
+    @property
+    def said(self) -> Sequence[Message]:
+        """Everything that was said, whatever is shown of it: places in it are what marks and references count by."""
+        return self._said
+
+    @property
+    def first(self) -> int:
+        """The place of the user's first request of this run."""
+        return view.first_request(self._said, self._own)
+
+    @property
+    def left_out(self) -> int:
+        """About how many bytes of what was said are not sent."""
+        return max(0, sum(self._sizes) - rules.shown(self.extent(0, 1.0), self.marks, self.summary_size))
+
+    @property
+    def summary_size(self) -> int:
+        """The bytes of the summary that is shown."""
+        return 0 if self.marks.summary is None else view.size_of(self.marks.summary)
 
     def digest(self) -> str:
-        """SHA-256 over system prompt and messages, 64 hexadecimal digits."""
+        """SHA-256 over system prompt and what is shown, 64 hexadecimal digits."""
         return self._hash.copy().hexdigest()
+
+    def extent(self, fixed: int, per_token: float) -> Extent:
+        """The conversation in numbers; `fixed` bytes are sent beside it."""
+        return Extent(self._sizes, self._short, rules.turns(self._said), fixed, self.first, per_token)
 
     def missing(self, own: Sequence[Message]) -> list[Stored]:
         """Stored parts of the run's messages that were not yet added and have to be read back first."""
@@ -44,13 +82,30 @@ class Conversation:
         """Add the run's messages that are new since the last time, stored parts replaced by their words."""
         for message in own[self._seen :]:
             whole = _whole(message, read_back)
-            self._show(whole)
+            self._add(whole)
             if self._hear is not None:
                 self._hear(whole)
         self._seen = len(own)
 
-    def _show(self, whole: Message) -> None:
-        self._ready.append(whole)
+    def show(self, marks: Marks) -> None:
+        """Show as much as these marks leave. What was shown changes only where they do."""
+        if marks == self.marks:
+            return
+        self.marks = marks
+        self._shown = view.assemble(self._said, marks, self.first, self._results_over)
+        self._hash = hashlib.sha256(self._opening())
+        for message in self._shown:
+            self._hash.update(encode(message))
+
+    def _opening(self) -> bytes:
+        return self.system.encode("utf-8", "replace")
+
+    def _add(self, whole: Message) -> None:
+        at = len(self._said)
+        self._said.append(whole)
+        self._sizes.append(view.size_of(whole))
+        self._short.append(view.size_of(view.short(whole, at, self._results_over)))
+        self._shown.append(whole)
         self._hash.update(encode(whole))
 
 

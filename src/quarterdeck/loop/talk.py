@@ -6,6 +6,8 @@ must know all the same where each value came from.
 
 from collections.abc import Mapping
 
+from quarterdeck.context import rules
+from quarterdeck.context.records import WHOLE, Marks
 from quarterdeck.core.ids import ThreadId
 from quarterdeck.core.json import encode_text
 from quarterdeck.gates.provenance import Provenance
@@ -15,7 +17,7 @@ from quarterdeck.releases.view import prompt_for
 from quarterdeck.runs import log, store
 from quarterdeck.runs.conversation import told
 from quarterdeck.runs.events import ThreadContinued
-from quarterdeck.runs.fold import fold
+from quarterdeck.runs.fold import RunState, fold
 from quarterdeck.runs.messages import AUTHOR, Label, Message, Stored, Trust
 
 
@@ -27,7 +29,10 @@ class Talk:
         self._conversation: prompt.Conversation | None = None
         admitted = attempt.recorder.state.admitted
         narrowed = admitted.narrowed if admitted else None
-        self._provenance = Provenance(attempt.release.tools, tainted=narrowed is not None and narrowed.tainted)
+        self.lowered = narrowed is not None and narrowed.tainted
+        self._provenance = Provenance(attempt.release.tools, tainted=self.lowered)
+        self._before = WHOLE
+        self._summaries = 0
 
     async def conversation(self) -> prompt.Conversation:
         """Everything up to now, stored parts read back."""
@@ -36,6 +41,11 @@ class Talk:
             self._conversation = await self._begin()
         talk = self._conversation
         talk.extend(state.messages, await self._read(talk.missing(state.messages), run))
+        for summary in state.summaries[self._summaries :]:
+            # Beside the originals: what a model copies from a summary is worth no more than the worst thing in it.
+            self._provenance.hear(summary)
+        self._summaries = len(state.summaries)
+        talk.show(self._before if state.shortened is None else Marks.of(state.shortened))
         return talk
 
     async def provenance(self) -> Provenance:
@@ -55,7 +65,8 @@ class Talk:
         history = await self._history()
         for message in history:
             self._provenance.hear(message, earlier=True)
-        return prompt.Conversation(system, history, self._provenance.hear)
+        over = self._attempt.release.context.results_over
+        return prompt.Conversation(system, history, self._provenance.hear, results_over=over)
 
     async def _history(self) -> list[Message]:
         """What was said in the thread before this run; which runs that are is written down at the first look."""
@@ -67,17 +78,30 @@ class Talk:
                 earlier = await store.earlier(tx, run.tenant, ThreadId(run.thread), run.thread_position or 0)
             recorder.emit(ThreadContinued(runs=tuple(str(one) for one in earlier)))
         said: list[Message] = []
-        for one in recorder.state.history or ():
-            said += await self._said_in(one)
+        history = recorder.state.history or ()
+        for at, one in enumerate(history):
+            earlier = await self._state_of(one)
+            if rules.limited(self._attempt.release.context) and (earlier.history or ()) == history[:at]:
+                # It went on from the same beginning: what it was shown in short need not be summarised again.
+                self._before = self._inherited(earlier)
+            said += await self._said_in(one, earlier)
         return said
 
-    async def _said_in(self, run: str) -> list[Message]:
+    def _inherited(self, earlier: RunState) -> Marks:
+        for summary in earlier.summaries:
+            self._provenance.hear(summary)
+        return self._before if earlier.shortened is None else Marks.of(earlier.shortened)
+
+    async def _state_of(self, run: str) -> RunState:
         tenant = self._attempt.run.tenant
         async with self._attempt.around.db.tenant(tenant) as tx:
-            said = told(fold(await log.read(tx, tenant, store.run_id(run))))
+            return fold(await log.read(tx, tenant, store.run_id(run)))
+
+    async def _said_in(self, run: str, state: RunState) -> list[Message]:
+        said = told(state)
         talk = prompt.Conversation("")
         talk.extend(said, await self._read(talk.missing(said), run))
-        return list(talk.messages)
+        return list(talk.said)
 
     async def _read(self, parts: list[Stored], run: str) -> Mapping[str, str]:
         keys = [part.key for part in parts if part.media_type.startswith("text/")]

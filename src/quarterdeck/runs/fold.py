@@ -53,8 +53,9 @@ class RunState(msgspec.Struct, frozen=True):
     """Everything that decides how a run goes on. `messages` are this run's own; the thread's come before them.
 
     `faults` counts model calls in a row that came to nothing; `active_ms` is execution before `active_since`.
-    `shortened` is what the model is shown less of, all shortenings in one; `closing` is set once nothing but a last
-    answer is asked for; `asides` counts questions that are no step of the conversation.
+    `shortened` is what the model is shown less of, all shortenings in one, and `summaries` are all that it was ever
+    shown; `counted` are the input tokens of the last step as its provider counted them. `closing` is set once nothing
+    but a last answer is asked for; `asides` counts questions that are no step of the conversation.
     """
 
     admitted: e.RunAdmitted | None = None
@@ -84,6 +85,8 @@ class RunState(msgspec.Struct, frozen=True):
     input_judged: e.GuardrailJudged | None = None
     output_judged: e.GuardrailJudged | None = None
     shortened: e.ContextShortened | None = None
+    summaries: tuple[Message, ...] = ()
+    counted: int = 0
     closing: e.RunClosing | None = None
     asides: int = 0
     active_ms: int = 0
@@ -193,11 +196,13 @@ def _shortened(state: RunState, event: e.ContextShortened, _attempt: int, _at: d
         event = replace(event, messages_upto=before.messages_upto, summary=before.summary)
     if before is not None and event.results_upto < before.results_upto:
         event = replace(event, results_upto=before.results_upto)
-    return replace(state, shortened=event)
+    fresh = event.summary is not None and (before is None or event.summary is not before.summary)
+    summaries = (*state.summaries, event.summary) if fresh and event.summary is not None else state.summaries
+    return replace(state, shortened=event, summaries=summaries)
 
 
 def _closing(state: RunState, event: e.RunClosing, _attempt: int, _at: datetime) -> RunState:
-    return replace(state, closing=event, answer=None, faults=0)
+    return replace(state, closing=event, asked=None, answer=None, faults=0)
 
 
 def _model_called(state: RunState, event: e.ModelCalled, attempt: int, _at: datetime) -> RunState:
@@ -220,6 +225,7 @@ def _model_answered(state: RunState, event: e.ModelAnswered, _attempt: int, _at:
         asked=None,
         answer=event,
         messages=(*state.messages, message),
+        counted=event.usage.input,
         calls=calls,
         turns=(*state.turns, _signature(message.calls)) if calls else state.turns,
         faults=0,
