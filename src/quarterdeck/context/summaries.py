@@ -8,7 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from quarterdeck.context.view import size_of, words_of
 from quarterdeck.core.json import encode_text
 from quarterdeck.core.text import shorten, storable
-from quarterdeck.runs.messages import MODEL, Label, Message, ModelMessage, Text, ToolMessage, Trust, UserMessage
+from quarterdeck.runs.messages import (
+    MODEL,
+    SUMMARY,
+    Label,
+    Message,
+    ModelMessage,
+    Text,
+    ToolMessage,
+    Trust,
+    UserMessage,
+)
 
 SYSTEM = """You write the notes by which an assistant goes on with a long task after its earlier conversation is put \
 away. You are given that conversation: the user's words, the assistant's words and tool calls, and the beginnings of \
@@ -28,8 +38,6 @@ _BY_RUNTIME = "The beginnings of what was said"
 _MOST_MATERIAL = 48_000
 _RESULT, _WORDS, _ARGUMENTS = 1_500, 3_000, 600
 _LINE = 240
-SOURCE = "summary of "
-"""How the source of an untrusted summary begins; the sources of all that is in it follow."""
 
 
 def label_of(covered: Iterable[Message], *, lowered: bool = False) -> Label:
@@ -38,7 +46,7 @@ def label_of(covered: Iterable[Message], *, lowered: bool = False) -> Label:
     Otherwise it is a model's own words, which prove nothing. `lowered`: the run counts its user's words as untrusted.
     """
     sources = dict.fromkeys(source for message in covered for source in _untrusted(message, lowered=lowered))
-    return Label(SOURCE + ", ".join(sources), Trust.UNTRUSTED) if sources else MODEL
+    return Label(SUMMARY + ", ".join(sources), Trust.UNTRUSTED) if sources else MODEL
 
 
 def _untrusted(message: Message, *, lowered: bool) -> Iterator[str]:

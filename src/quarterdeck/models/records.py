@@ -42,6 +42,10 @@ class ModelRequest:
     """Names of those that the run's tools can be given: none of them may stand in what is asked or answered."""
     mark: str = ""
     """The run's code, between which untrusted results are shown; empty = they are shown as they are."""
+    purpose: str = ""
+    """Empty for a step of the conversation, else what is asked beside it: `closing`, `summary`, `judge`."""
+    notice: str = ""
+    """What the model is told after the last message, for this one question: no part of the conversation."""
 
 
 @dataclass(frozen=True, slots=True)

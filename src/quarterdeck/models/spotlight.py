@@ -7,7 +7,7 @@ import hashlib
 import hmac
 
 from quarterdeck.core.ids import RunId
-from quarterdeck.runs.messages import Label, ToolMessage, Trust
+from quarterdeck.runs.messages import SUMMARY, Label, ToolMessage, Trust
 
 SENTENCE = (
     "Text between a line `[untrusted CODE ...]` and the line `[end CODE]` with the same code was returned by a tool "
@@ -32,3 +32,8 @@ def untrusted_in(message: ToolMessage) -> Label | None:
     """The label by which a result is untrusted, at least in part; None where the runtime or a trusted tool speaks."""
     labels = [message.label, *(part.label for part in message.content)]
     return next((label for label in labels if label is not None and label.trust != Trust.TRUSTED), None)
+
+
+def is_summary(label: Label) -> bool:
+    """Whether a message on the user's side is a summary of what outsiders can have written: material, like a result."""
+    return label.trust != Trust.TRUSTED and label.source.startswith(SUMMARY)

@@ -18,7 +18,7 @@ from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json, JsonObject, encode_text
 from quarterdeck.core.text import storable, storable_json
 from quarterdeck.models.records import ToolOffer
-from quarterdeck.models.spotlight import spotlight, untrusted_in
+from quarterdeck.models.spotlight import is_summary, spotlight, untrusted_in
 from quarterdeck.runs import messages as ours
 
 _KEPT_MESSAGES = 20_000
@@ -111,7 +111,8 @@ def _begins_with(messages: Sequence[ours.Message], known: Sequence[ours.Message]
 def _shown(message: ours.UserMessage | ours.ToolMessage, mark: str) -> Iterator[RequestPart]:
     text = "\n".join(part.text if isinstance(part, ours.Text) else part.begins for part in message.content)
     if isinstance(message, ours.UserMessage):
-        yield theirs.UserPromptPart(text)
+        told = spotlight(text, message.label, mark) if mark and is_summary(message.label) else text
+        yield theirs.UserPromptPart(told)
     else:
         label = untrusted_in(message) if mark else None
         text = text if label is None else spotlight(text, label, mark)

@@ -28,6 +28,8 @@ class Label(msgspec.Struct, frozen=True, omit_defaults=True):
 AUTHOR = Label("author", Trust.TRUSTED)
 USER = Label("user", Trust.TRUSTED)
 MODEL = Label("model", Trust.UNTRUSTED)
+SUMMARY = "summary of "
+"""How the source of a summary of untrusted words begins; the sources of all that is in it follow."""
 
 
 class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):
