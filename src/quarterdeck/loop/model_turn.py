@@ -11,6 +11,7 @@ from quarterdeck.loop import rules
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
 from quarterdeck.loop.flights import Flight
+from quarterdeck.loop.shortening import Shortening
 from quarterdeck.loop.talk import Talk
 from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed
 from quarterdeck.runs.messages import Call, Spoken, Text
@@ -38,10 +39,13 @@ class ModelTurn:
     def __init__(self, attempt: Attempt, talk: Talk) -> None:
         self._attempt = attempt
         self._talk = talk
+        self._shortening = Shortening(attempt, talk)
 
     async def take(self, step: rules.CallModel) -> Denied | Unanswered | None:
         """Ask once. None: the answer is in the state. Raises Interrupted."""
         attempt, recorder = self._attempt, self._attempt.recorder
+        if not step.again:
+            _ = await self._shortening.make_room(step.step)
         request, digest = await self._request(step)
         recorder.step = f"asking {request.pin.id} (step {step.step})"
         used, now = recorder.state.usage, attempt.around.clock.now()

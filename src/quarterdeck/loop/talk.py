@@ -22,7 +22,10 @@ from quarterdeck.runs.messages import AUTHOR, Label, Message, Stored, Trust
 
 
 class Talk:
-    """The conversation of one attempt, kept between its turns."""
+    """The conversation of one attempt, kept between its turns.
+
+    `lowered`: its user's words count as untrusted; `per_token`: how many bytes of it make a token.
+    """
 
     def __init__(self, attempt: Attempt) -> None:
         self._attempt = attempt
@@ -31,6 +34,7 @@ class Talk:
         narrowed = admitted.narrowed if admitted else None
         self.lowered = narrowed is not None and narrowed.tainted
         self._provenance = Provenance(attempt.release.tools, tainted=self.lowered)
+        self.per_token = rules.BYTES_A_TOKEN
         self._before = WHOLE
         self._summaries = 0
 
@@ -52,6 +56,11 @@ class Talk:
         """Where values can have come from, up to now."""
         _ = await self.conversation()
         return self._provenance
+
+    @property
+    def trimmed_tokens(self) -> int:
+        """About how many tokens of what was said are not sent with the next question."""
+        return 0 if self._conversation is None else round(self._conversation.left_out / self.per_token)
 
     async def _begin(self) -> prompt.Conversation:
         admitted = self._attempt.recorder.state.admitted
