@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from quarterdeck.gates.scanning import PII, SECRETS, scan
+from quarterdeck.guardrails.scanning import PII, SECRETS, scan
 
 _NOTED = ":note"
 _JOINERS = frozenset("\u200c\u200d")

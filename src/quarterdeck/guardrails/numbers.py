@@ -22,6 +22,7 @@ _ISSUERS: tuple[tuple[re.Pattern[str], frozenset[int]], ...] = (
     (re.compile(r"220[0-4]"), frozenset({16, 17, 18, 19})),  # Mir
 )
 """Leading digits of an issuer and how long its numbers are (ISO/IEC 7812, the issuers' own pages)."""
+_LEAD, _LONGEST = 4, 19
 _SURE_FROM = 15
 """Digits: one in ten numbers passes Luhn by chance, and shorter ones are met more often."""
 
@@ -75,23 +76,35 @@ def _cards_in(text: str, groups: list[tuple[int, int]]) -> Iterator[Span]:
     """Cards among groups of digits: beside one there may be its date and its code, so every run of groups is tried."""
     first = 0
     while first < len(groups):
-        digits = ""
-        for last in range(first, len(groups)):
-            digits += text[groups[last][0] : groups[last][1]]
-            if len(digits) > 19:
-                break
-            if is_card(digits):
-                yield Span(CARD, groups[first][0], groups[last][1], 1.0 if len(digits) >= _SURE_FROM else 0.7)
-                first = last
-                break
+        last = _end_of_card(text, groups, first)
+        if last is not None:
+            digits = sum(end - start for start, end in groups[first : last + 1])
+            yield Span(CARD, groups[first][0], groups[last][1], 1.0 if digits >= _SURE_FROM else 0.7)
+            first = last
         first += 1
+
+
+def _end_of_card(text: str, groups: list[tuple[int, int]], first: int) -> int | None:
+    digits, lengths = "", None
+    for last in range(first, len(groups)):
+        digits += text[groups[last][0] : groups[last][1]]
+        if lengths is None and len(digits) >= _LEAD:
+            lengths = _lengths_of(digits)
+        if len(digits) > _LONGEST or (lengths is not None and not lengths):
+            return None
+        if lengths is not None and len(digits) in lengths and len(set(digits)) > 1 and luhn(digits):
+            return last
+    return None
 
 
 def is_card(digits: str) -> bool:
     """Whether plain digits are those of a payment card."""
-    if not 12 <= len(digits) <= 19 or len(set(digits)) < 2:
-        return False
-    return any(len(digits) in lengths and lead.match(digits) for lead, lengths in _ISSUERS) and luhn(digits)
+    return len(digits) in _lengths_of(digits) and len(set(digits)) > 1 and luhn(digits)
+
+
+def _lengths_of(digits: str) -> frozenset[int]:
+    """How long the numbers of those issuers are whose leading digits these are; empty where there is none."""
+    return frozenset[int]().union(*(lengths for lead, lengths in _ISSUERS if lead.match(digits)))
 
 
 def luhn(digits: str) -> bool:

@@ -29,7 +29,7 @@ _STRONG = re.compile(
     r"|handy|rufnummer|fax|call|calling|called|dial|ring|whatsapp|sms|text (?:me|us|him|her)|desk|landline|hotline)\b"
 )
 _WEAK = re.compile(r"(?i)\b(?:messages?|answering|reach(?:ed|able)?|contact|registered|emergency|number is)\b")
-_BEHIND = re.compile(r"(?i)\W{0,3}(?:(?:home|office|work|mobile|cell|fax|phone|tel|direct|desk)\b)")
+_BEHIND = re.compile(r"(?i)[^\w\n]{0,3}(?:(?:home|office|work|mobile|cell|fax|phone|tel|direct|desk)\b)")
 _OTHER = re.compile(
     r"(?i)(?:\b(?:order|invoice|ticket|case|ref(?:erence)?|id|account|acct|tracking|part|sku|isbn|issn|zip|post ?code"
     r"|postal code|iban|card|serial|version|licen[cs]e|passport|policy|claim|(?:po )?box|doi|pages?|pp|years?|line)\b"
@@ -87,7 +87,6 @@ def _parts(written: str) -> Iterator[tuple[int, str]]:
     yield 0, written
     groups = list(_WORD.finditer(written))
     if len(groups) > 1 and not written.startswith("+"):
-        yield groups[1].start(), written[groups[1].start() :]
         yield 0, written[: groups[-2].end()]
         yield from ((match.start(), match[0]) for match in _NORTH_AMERICAN.finditer(written))
 
