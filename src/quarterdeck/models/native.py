@@ -25,8 +25,9 @@ from pydantic_ai.settings import ModelSettings
 
 from quarterdeck.core.text import storable
 from quarterdeck.models import transport
+from quarterdeck.models.caching import finished, settings_for
 from quarterdeck.models.faults import explain
-from quarterdeck.models.prices import price
+from quarterdeck.models.prices import Prices, prices_of
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
 from quarterdeck.models.redaction import Redactor
 from quarterdeck.models.spotlight import SENTENCE
@@ -47,7 +48,8 @@ _ENDED = frozenset({"finish_reason", "refusal", "block_reason"})
 
 def open_native(connection: Connection, options: WireOptions, key: str) -> "Native":
     """A client for one connection; nothing is sent yet. Raises ModelFault `unconfigured`."""
-    return Native(connection, options, open_vendor(connection, options, key), Redactor([key] if key else []))
+    vendor, redactor = open_vendor(connection, options, key), Redactor([key] if key else [])
+    return Native(connection, options, vendor, redactor, prices_of(connection))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,15 @@ class _Asking:
 class Native:
     """One provider connection, kept open."""
 
-    def __init__(self, connection: Connection, options: WireOptions, vendor: Vendor, redactor: Redactor) -> None:
+    def __init__(
+        self, connection: Connection, options: WireOptions, vendor: Vendor, redactor: Redactor, prices: Prices
+    ) -> None:
         self._name = connection.name
         self._kind = connection.kind
         self._options = options
         self._vendor = vendor
         self._redactor = redactor
+        self._prices = prices
         self._models: dict[str, TheirModel] = {}
         self._asking: OrderedDict[tuple[str, str], _Asking] = OrderedDict()
         self._conversations: Conversations | None = None
@@ -149,16 +154,14 @@ class Native:
             reasoning=_reasoning(response.usage.details),
         )
         served = storable(response.model_name or "")
-        cost = None
-        if self._vendor.price_list is not None:
-            cost = price(self._vendor.price_list, served, usage)
-            cost = price(self._vendor.price_list, request.pin.id, usage) if cost is None else cost
+        long_writes = response.usage.details.get("ephemeral_1h_input_tokens", 0)
+        tier = _tier(response, request.pin)
         return ModelAnswer(
             content=content,
             finish=_finish(response, content),
             served_model=served,
             usage=usage,
-            cost=cost,
+            cost=self._prices.charge(request.pin.id, served, usage, tier=tier, long_writes=long_writes),
             response_id=response.provider_response_id,
             ms=_ms_since(started),
             first_token_ms=first_token_ms,
@@ -167,7 +170,8 @@ class Native:
     def _converted(self, model: TheirModel, request: ModelRequest) -> list[ModelMessage]:
         if self._conversations is None:
             self._conversations = Conversations(model.system, model.canonical_system)
-        return self._conversations.convert(request.run, request.messages, request.mark)
+        converted = self._conversations.convert(request.run, request.messages, request.mark)
+        return finished(self._kind, converted, request)
 
     def _prepare(self, request: ModelRequest) -> _Asking:
         """The model, its settings and its tools: made once for each release and assembled prompt."""
@@ -217,6 +221,7 @@ class Native:
             settings["parallel_tool_calls"] = False
         if self._kind == Kind.OPENAI:
             settings["openai_store"] = False
+        settings.update(settings_for(self._kind, request))
         settings.update(_extra(pin))
         return cast("ModelSettings", cast("object", settings))
 
@@ -226,6 +231,13 @@ class Native:
 
 def _extra(pin: ModelPin) -> dict[str, object]:
     return {name: value for name, value in (pin.extra or {}).items() if name in SETTINGS}
+
+
+def _tier(response: ModelResponse, pin: ModelPin) -> str:
+    """The tier of service that an answer was given in, as the provider says, else as it was asked for."""
+    told = (response.provider_details or {}).get("service_tier")
+    found = told or (pin.extra or {}).get("service_tier")
+    return found if isinstance(found, str) else ""
 
 
 def _piece(event: object) -> tuple[str, str]:

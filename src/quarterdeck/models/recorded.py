@@ -12,7 +12,7 @@ from quarterdeck.core.text import shorten
 from quarterdeck.models import differences
 from quarterdeck.models.cassettes import CassetteInvalid, Conversation, Exchange, Said
 from quarterdeck.models.library import Library, Shelf
-from quarterdeck.models.prices import price_again
+from quarterdeck.models.prices import ANYBODYS, Prices
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
 from quarterdeck.models.turns import newest, own
 from quarterdeck.runs.messages import Content, Message, Text, ToolMessage, UserMessage
@@ -28,8 +28,9 @@ _PIECE = 24
 class Recorded:
     """Answers from a library. `speed` 0 = at once, 1 = as slowly as it was recorded, 2 = twice as fast."""
 
-    def __init__(self, library: Library, *, strict: bool = True, speed: float = 0.0) -> None:
+    def __init__(self, library: Library, *, strict: bool = True, speed: float = 0.0, prices: Prices = ANYBODYS) -> None:
         self._library = library
+        self._prices = prices
         self._strict = strict
         self._speed = speed
         self._chosen: OrderedDict[RunId, Conversation] = OrderedDict()
@@ -57,7 +58,7 @@ class Recorded:
         if position == 0 and (note := self._noted.pop(request.run, None)) is not None:
             found = (note, *found)
         first_token_ms = await self._speak(exchange, delta, started)
-        return _answer(conversation, exchange, request, started, first_token_ms, found)
+        return _answer(conversation, exchange, request, started, first_token_ms, found, self._prices)
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -142,6 +143,7 @@ def _answer(
     started: float,
     first_token_ms: int | None,
     found: tuple[str, ...],
+    prices: Prices,
 ) -> ModelAnswer:
     recorded = exchange.answer
     served = recorded.served_model or conversation.model or request.pin.id
@@ -150,7 +152,7 @@ def _answer(
         finish=recorded.ending,
         served_model=served,
         usage=recorded.usage,
-        cost=price_again(None, served, recorded.usage) if recorded.cost is None else recorded.cost,
+        cost=prices.charge(request.pin.id, served, recorded.usage) if recorded.cost is None else recorded.cost,
         response_id=recorded.response_id,
         ms=int((time.monotonic() - started) * 1000),
         first_token_ms=first_token_ms,

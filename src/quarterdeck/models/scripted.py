@@ -17,6 +17,7 @@ import msgspec
 
 from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json
+from quarterdeck.models.prices import UNPRICED, Prices
 from quarterdeck.models.records import RETRYABLE, Delta, Fault, ModelAnswer, ModelFault, ModelRequest
 from quarterdeck.providers.options import ScriptedOptions
 from quarterdeck.runs.messages import USER, Call, Spoken, Text, Thinking, Usage, UserMessage
@@ -51,15 +52,16 @@ def call(tool: str, arguments: Mapping[str, Json] | None = None, call_id: str = 
 class Scripted:
     """Asks the script. Nothing here costs more as a conversation grows."""
 
-    def __init__(self, script: Script, *, latency: float = 0.0) -> None:
+    def __init__(self, script: Script, *, latency: float = 0.0, prices: Prices = UNPRICED) -> None:
         self._script = script
+        self._prices = prices
         self._latency = latency
 
     @classmethod
-    def read(cls, options: ScriptedOptions) -> "Scripted":
+    def read(cls, options: ScriptedOptions, prices: Prices = UNPRICED) -> "Scripted":
         """From a connection's options. Raises ValueError for a script that can't be read."""
         script = msgspec.json.decode(options.script, type=Lines)
-        return cls(Reading(script), latency=options.latency_ms / 1000)
+        return cls(Reading(script), latency=options.latency_ms / 1000, prices=prices)
 
     async def answer(self, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
         """What the script says. Raises ModelFault where it does."""
@@ -71,12 +73,13 @@ class Scripted:
             for kind, text in _streamed(reply.content):
                 delta(kind, text)
         ms = int((time.monotonic() - started) * 1000)
+        served = reply.served_model or request.pin.id
         return ModelAnswer(
             content=reply.content,
             finish=reply.finish or ("calls" if any(isinstance(part, Call) for part in reply.content) else "stop"),
-            served_model=reply.served_model or request.pin.id,
+            served_model=served,
             usage=reply.usage,
-            cost=reply.cost,
+            cost=self._prices.charge(request.pin.id, served, reply.usage) if reply.cost is None else reply.cost,
             response_id=None,
             ms=ms,
             first_token_ms=ms if delta is not None else None,

@@ -17,12 +17,14 @@ from quarterdeck.core import log as logs
 from quarterdeck.core.errors import Error, Unavailable
 from quarterdeck.models.cassettes import CassetteInvalid
 from quarterdeck.models.library import FolderLibrary, Library, ReleaseLibrary
+from quarterdeck.models.prices import UNPRICED, Price, Prices, prices_of
 from quarterdeck.models.recorded import Recorded
 from quarterdeck.models.recording import Recorder
 from quarterdeck.models.records import Fault, Model, ModelFault, ModelRequest
 from quarterdeck.models.scripted import Scripted
 from quarterdeck.providers.options import RecordedOptions, ScriptedOptions, WireOptions, read_options
 from quarterdeck.providers.records import Connection
+from quarterdeck.releases.records import ModelPin
 from quarterdeck.spec.references import fill, names_in
 
 _log = logs.get(__name__)
@@ -78,6 +80,7 @@ class Models:
         self._resolve = resolve
         self._known: Mapping[str, Connection] = {}
         self._open: dict[str, _Open] = {}
+        self._priced: dict[str, tuple[datetime, Prices]] = {}
         self._opening = asyncio.Lock()
         self._looking = asyncio.Lock()
         self._looked_at = 0.0
@@ -104,6 +107,14 @@ class Models:
             await self._look(pause=0.1)
             known = self._known.get(name)
         return known
+
+    def price(self, connection: Connection, pin: ModelPin, at: datetime | None = None) -> Price | None:
+        """What a pinned model costs on a connection, with the most that a call may be charged; None = not known."""
+        return self._prices(connection).price(pin, at)
+
+    def allows_unpriced(self, connection: Connection) -> bool:
+        """Whether models without a known price may be asked on it where money is limited."""
+        return self._prices(connection).allow_unpriced
 
     async def borrow(self, connection: Connection) -> "Borrowed":
         """`with await models.borrow(connection) as model:` its open client, kept open for as long as somebody uses it.
@@ -163,10 +174,10 @@ class Models:
         try:
             options = read_options(connection.kind, connection.options)
             if isinstance(options, RecordedOptions):
-                recorded = Recorded(self._library(options), strict=options.mode == "strict", speed=options.speed)
-                return recorded, "", ""
+                library, strict = self._library(options), options.mode == "strict"
+                return Recorded(library, strict=strict, speed=options.speed, prices=prices_of(connection)), "", ""
             if isinstance(options, ScriptedOptions):
-                return Scripted.read(options), "", ""
+                return Scripted.read(options, prices_of(connection)), "", ""
             key, reference = await self._key(connection)
             # Importing the vendors' SDKs takes seconds: not on the event loop, and not where nobody needs them.
             native = await asyncio.to_thread(import_module, "quarterdeck.models.native")
@@ -182,6 +193,12 @@ class Models:
                 code=Fault.UNCONFIGURED,
                 retryable=False,
             ) from fault
+
+    def _prices(self, connection: Connection) -> Prices:
+        known = self._priced.get(connection.name)
+        if known is None or known[0] != connection.updated_at:
+            known = self._priced[connection.name] = connection.updated_at, _read_prices(connection)
+        return known[1]
 
     def _library(self, options: RecordedOptions) -> Library:
         if options.folder is None:
@@ -225,6 +242,14 @@ class Models:
         """One user less; the last one of a retired client closes it."""
         if opened.retired and opened.users == 0:
             await opened.model.close()
+
+
+def _read_prices(connection: Connection) -> Prices:
+    """A connection whose options can't be read has no prices, and nothing is asked on it anyway."""
+    try:
+        return prices_of(connection)
+    except Error:
+        return UNPRICED
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from quarterdeck.models.records import Fault, ModelFault
 from quarterdeck.models.sparing import spare_google, spare_openai
-from quarterdeck.models.transport import open_client, origin_of
+from quarterdeck.models.transport import open_client
 from quarterdeck.providers.options import WireOptions
 from quarterdeck.providers.records import Connection, Kind
 from quarterdeck.providers.rules import needs_key
@@ -35,11 +35,10 @@ MakeModel: TypeAlias = Callable[[str], TheirModel]
 
 @dataclass(frozen=True, slots=True)
 class Vendor:
-    """The way to one provider. `price_list` is its name in the price list, None for servers of one's own."""
+    """The way to one provider."""
 
     http: httpx2.AsyncClient
     model: MakeModel
-    price_list: str | None
 
 
 def open_vendor(connection: Connection, options: WireOptions, key: str) -> Vendor:
@@ -47,25 +46,24 @@ def open_vendor(connection: Connection, options: WireOptions, key: str) -> Vendo
     if not key and needs_key(connection):
         raise unconfigured(f"The provider connection `{connection.name}` has no key.")
     http = open_client(connection.base_url)
-    home = _price_list(connection)
     match connection.kind:
         case Kind.OPENAI:
             provider = OpenAIProvider(openai_client=_openai(connection, options, key, http))
             make = OpenAIChatModel if options.api == "chat" else OpenAIResponsesModel
-            return Vendor(http, lambda model: make(model, provider=provider), home)
+            return Vendor(http, lambda model: make(model, provider=provider))
         case Kind.OPENAI_COMPATIBLE:
             client = _openai(connection, options, key, http)
             compatible = OpenAICompatibleProvider(connection.name, openai_client=client)
             make = OpenAIResponsesModel if options.api == "responses" else OpenAIChatModel
-            return Vendor(http, lambda model: make(model, provider=compatible), home)
+            return Vendor(http, lambda model: make(model, provider=compatible))
         case Kind.OLLAMA:
             ollama = OllamaProvider(openai_client=_openai(connection, options, key, http))
-            return Vendor(http, lambda model: OllamaModel(model, provider=ollama), home)
+            return Vendor(http, lambda model: OllamaModel(model, provider=ollama))
         case Kind.ANTHROPIC:
             anthropic = AnthropicProvider(anthropic_client=_anthropic(connection, key, http))
-            return Vendor(http, lambda model: AnthropicModel(model, provider=anthropic), home)
+            return Vendor(http, lambda model: AnthropicModel(model, provider=anthropic))
         case Kind.GOOGLE:
-            return Vendor(http, _google(connection, key, http), home)
+            return Vendor(http, _google(connection, key, http))
         case _:
             raise unconfigured(f"A connection of kind {connection.kind} speaks no wire.")
 
@@ -100,23 +98,3 @@ def _google(connection: Connection, key: str, http: httpx2.AsyncClient) -> MakeM
     provider = GoogleProvider(api_key=key or NO_KEY, base_url=connection.base_url, http_client=http)
     spare_google(provider.client)
     return lambda model: GoogleModel(model, provider=provider)
-
-
-def _price_list(connection: Connection) -> str | None:
-    known = {Kind.OPENAI: "openai", Kind.ANTHROPIC: "anthropic", Kind.GOOGLE: "google"}.get(connection.kind)
-    if connection.kind == Kind.OPENAI_COMPATIBLE:
-        return _GATEWAYS.get(origin_of(connection.base_url))
-    return known
-
-
-_GATEWAYS = {
-    "https://openrouter.ai:443": "openrouter",
-    "https://api.groq.com:443": "groq",
-    "https://api.mistral.ai:443": "mistral",
-    "https://api.deepseek.com:443": "deepseek",
-    "https://api.together.xyz:443": "together",
-    "https://api.fireworks.ai:443": "fireworks",
-    "https://api.x.ai:443": "x-ai",
-    "https://api.cerebras.ai:443": "cerebras",
-}
-"""Services whose wire is OpenAI's and whose prices are listed."""

@@ -11,7 +11,28 @@ from quarterdeck.providers.records import BadConnection, Kind
 Seconds: TypeAlias = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
-class WireOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+Usd: TypeAlias = Annotated[float, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class OwnPrice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one model costs, in USD per million tokens. What is not said of cached tokens costs as other input does."""
+
+    input: Usd
+    output: Usd
+    cache_read: Usd | None = None
+    cache_write: Usd | None = None
+
+
+class PricedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of every connection."""
+
+    prices: dict[str, OwnPrice] = {}
+    """Own prices by model id, before those of the public list; `*` = every other model."""
+    allow_unpriced: bool = False
+    """Whether models without a known price may be asked where money is limited: their calls count as free."""
+
+
+class WireOptions(PricedOptions, frozen=True, forbid_unknown_fields=True):
     """Of connections that speak a wire."""
 
     api: Literal["chat", "responses"] | None = None
@@ -27,7 +48,7 @@ class WireOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Folder on the worker's machine into which every conversation is recorded as a cassette."""
 
 
-class RecordedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RecordedOptions(PricedOptions, frozen=True, forbid_unknown_fields=True):
     """Of connections that replay cassettes."""
 
     mode: Literal["strict", "lenient"] = "strict"
@@ -35,7 +56,7 @@ class RecordedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     speed: Annotated[float, msgspec.Meta(ge=0, le=1000)] = 0.0
 
 
-class ScriptedOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ScriptedOptions(PricedOptions, frozen=True, forbid_unknown_fields=True):
     """Of connections that answer by a script, for tests and benches. The script's own form is the model's affair."""
 
     script: msgspec.Raw = msgspec.Raw(b"{}")
