@@ -12,6 +12,7 @@ from quarterdeck.core.text import shorten
 from quarterdeck.spec import endpoints
 from quarterdeck.spec.checks import CHECKS, COMMON, INPUT, ON_INPUT, ON_OUTPUT, OUTPUT, CheckKind, Kind, Setting
 from quarterdeck.spec.findings import did_you_mean, listed
+from quarterdeck.spec.patterns import BadPattern, Pattern
 from quarterdeck.spec.schemas import schema_fault
 from quarterdeck.spec.values import CHECK_FUNCTION
 
@@ -123,9 +124,9 @@ def _patterns_fault(_setting: Setting, value: Json) -> str | None:
         if len(pattern) > LONGEST_PATTERN:
             return f"holds an expression of {len(pattern):,} characters; {LONGEST_PATTERN} are allowed"
         try:
-            _ = re.compile(pattern)
-        except (re.error, RecursionError, OverflowError) as fault:
-            return f"holds `{shorten(pattern, 60)}`, which is no regular expression ({fault})"
+            _ = Pattern(pattern)
+        except BadPattern as fault:
+            return f"holds `{shorten(pattern, 60)}`, which is no regular expression of RE2's ({fault})"
     return None
 
 
