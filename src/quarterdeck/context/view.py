@@ -23,7 +23,7 @@ from quarterdeck.runs.messages import (
 READ_RESULT = "read_result"
 PAGE = 6_000
 """Characters of a kept result that one call shows, unless it asks for fewer."""
-MOST = 20_000
+MOST = 12_000
 _REF = re.compile(r"r([1-9]\d{0,8}|0)")
 
 

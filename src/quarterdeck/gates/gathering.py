@@ -93,14 +93,18 @@ class Gathering:
         key = (release.tenant, release.id, tuple((tool.name, tool.autonomy) for tool in release.tools))
         return self._granted.get(key, lambda: Granted(release))
 
+    def standing(self, facts: ToolFacts) -> Standing:
+        """What switches leave of calls that are of no tool of the release."""
+        return self._live.switches.standing(facts.tenant, facts.agent, background=facts.background)
+
     async def wish(self, release: Release, call: Call, facts: ToolFacts, said: Provenance) -> Wish:
         """A call with everything that it is judged by. Raises only what counting a user's calls of the day raises."""
         granted = self.granted(release)
         grant = granted.grant(call.tool)
         now = self._clock.now()
         if grant is None:
-            standing = self._live.switches.standing(facts.tenant, facts.agent, background=facts.background)
-            return Wish(call, release, None, granted, facts, standing, None, None, Bound(call.arguments), "", ms(now))
+            nothing = Bound(call.arguments)
+            return Wish(call, release, None, granted, facts, self.standing(facts), None, None, nothing, "", ms(now))
         wanted = call.arguments if facts.edited is None else facts.edited
         bound = bind(grant, wanted, facts)
         standing = self._live.switches.standing(

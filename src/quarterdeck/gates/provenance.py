@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import cast
 
+from quarterdeck.context.view import READ_RESULT
 from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.gates.endorsement import Endorsement
 from quarterdeck.gates.forms import POINTERS, Form, Kind, form_of, forms_in, is_tiny, tokens
@@ -128,6 +129,9 @@ class Provenance:
         if message.label is None and parts and parts[0].text.startswith(NOT_MADE):
             return
         grant = self._grants.get(tool)
+        if grant is None and tool == READ_RESULT:
+            self._shown_again(parts, message.label)
+            return
         said = self._say(arguments)
         if grant is not None and not earlier and not message.is_error:
             self._payments.made(grant, arguments)
@@ -138,6 +142,14 @@ class Provenance:
             self._read(arguments, part.text, part.label if part.label and not message.is_error else label)
         if grant is not None and grant.effect == Effect.READ:
             said.until = len(self._heard[Origin.TRUSTED].passages)
+
+    def _shown_again(self, parts: Iterable[Text], label: Label | None) -> None:
+        """A page of what was heard as a whole before. Whoever chose where it begins may have cut an address out of a
+        longer one: it makes nothing any better, and what it shows of untrusted words is no better than they are.
+        """
+        if label is not None and label.trust is not Trust.TRUSTED:
+            for part in parts:
+                self.add(part.text, part.label or label)
 
     def of(self, value: Json) -> Origin:
         """The origin of a value that is carried along; of several parts the worst."""

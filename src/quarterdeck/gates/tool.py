@@ -12,6 +12,8 @@ from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.ids import TenantId
+from quarterdeck.gates import again
+from quarterdeck.gates.again import ReadingVerdict
 from quarterdeck.gates.checks import CHECKS, Wish
 from quarterdeck.gates.gathering import Gathering, Live
 from quarterdeck.gates.intents import Inquiry, Intent, Later, Refusal, ToolFacts, ToolVerdict, idempotency_key
@@ -34,7 +36,7 @@ from quarterdeck.rates.records import (
 )
 from quarterdeck.rates.records import Later as Crowded
 from quarterdeck.releases.records import Release, ToolGrant
-from quarterdeck.runs.messages import Call
+from quarterdeck.runs.messages import Call, Message
 from quarterdeck.runs.parts import Decision
 from quarterdeck.tools.records import Progress
 
@@ -108,6 +110,11 @@ class ToolGate:
             await self._leave(place)
             return later
         return self._intent(wish, wish.grant, decision, place)
+
+    def read_again(self, release: Release, call: Call, facts: ToolFacts, said: Sequence[Message]) -> ReadingVerdict:
+        """A page of a result in `said`, the whole conversation, or why not: see `again.read`."""
+        standing = self._gathering.standing(facts)
+        return again.read(again.Reading(call, facts, release.limits, standing, said))
 
     async def perform(
         self,

@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 
-from quarterdeck.gates.builtin import is_escalation
-from quarterdeck.gates.intents import Intent, Later, ToolFacts
+from quarterdeck.gates.again import Shown
+from quarterdeck.gates.builtin import is_escalation, is_reading
+from quarterdeck.gates.intents import Intent, Later, Refusal, ToolFacts
 from quarterdeck.gates.provenance import Provenance
 from quarterdeck.loop import escalation, rules
 from quarterdeck.loop.attempt import Attempt
@@ -76,6 +77,8 @@ class ToolTurn:
             recorder.emit(*escalation.escalate(attempt.release, call.call, step))
             return None
         facts = self._facts(call, step, again=again)
+        if is_reading(attempt.release, call.call):
+            return await self._read_again(call, facts)
         verdict = await attempt.around.tools.decide(attempt.release, call.call, facts, said)
         if isinstance(verdict, Later):
             return verdict
@@ -90,6 +93,20 @@ class ToolTurn:
             return None
         recorder.emit(event)
         return (verdict, facts) if isinstance(verdict, Intent) else None
+
+    async def _read_again(self, call: CallState, facts: ToolFacts) -> Later | None:
+        """A page of an earlier result. Nothing is sent: call and answer go into the log together."""
+        attempt = self._attempt
+        said = (await self._talk.conversation()).said
+        verdict = attempt.around.tools.read_again(attempt.release, call.call, facts, said)
+        match verdict:
+            case Later():
+                return verdict
+            case Refusal():
+                attempt.recorder.emit(verdict.event(facts.step))
+            case Shown():
+                attempt.recorder.emit(verdict.call, verdict.answer)
+        return None
 
     async def _delegate(self, server: ToolServer, intent: Intent, step: int, said: Provenance) -> None:
         """A call of another agent: its run begins with the intent, and brings the outcome when it ends."""
