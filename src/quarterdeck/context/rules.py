@@ -29,9 +29,13 @@ def limited(policy: ContextPolicy) -> bool:
 def turns(said: Sequence[Message]) -> list[int]:
     """Where each turn begins: an answer of the model with the results of its calls, and the words before it.
 
-    Nothing that belongs together is parted where a turn begins.
+    Nothing that belongs together is parted where a turn begins. Words that nobody has answered yet go with the turn
+    before them, whose results nobody may have read yet either.
     """
-    return list(_turns(said))
+    begins = list(_turns(said))
+    if len(begins) > 1 and not any(isinstance(message, ModelMessage) for message in said[begins[-1] :]):
+        _ = begins.pop()
+    return begins
 
 
 def _turns(said: Sequence[Message]) -> Iterator[int]:
