@@ -111,6 +111,13 @@ class Settings(BaseSettings):
         default=0, ge=0, description="Days after which rows of the audit are pruned, behind a signed floor; 0 = never."
     )
 
+    budget_time_zone: str = Field(
+        default="UTC", description="Time zone in which days and months of budgets begin: Europe/Berlin."
+    )
+    budget_slots: int = Field(
+        default=16, ge=2, le=256, description="Rows among which a budget is parted that many runs spend from at once."
+    )
+
     log_level: str = Field(default="info", description="debug, info, warning or error.")
     log_json: bool = Field(default=True, description="One JSON object a line; false is for people.")
     otlp_endpoint: str = Field(default="", description="OTLP/HTTP base URL; empty = no export.")

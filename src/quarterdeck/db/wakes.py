@@ -35,7 +35,11 @@ SWITCH = "qd_switch"
 """A switch was thrown or lifted."""
 AUTONOMY = "qd_autonomy"
 """What agents may do by themselves changed: items are the tenant's id."""
-CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER, POLICIES, SWITCH, AUTONOMY)
+BUDGETS = "qd_budgets"
+"""A budget was set or removed."""
+PACE = "qd_pace"
+"""What is known of a provider's limits changed."""
+CHANNELS = (RUNS, ADMIT, CONTROL, DELTAS, WATCH, DELIVER, POLICIES, SWITCH, AUTONOMY, BUDGETS, PACE)
 
 PAUSE = 0.010
 """Seconds between two departures: the first wake after a silence leaves at once, what follows waits for the next."""
