@@ -17,6 +17,7 @@ from quarterdeck.policies.records import PolicyText
 from quarterdeck.policies.rules import patterns
 from quarterdeck.policies.shapes import shape_of
 from quarterdeck.releases import agents, rules
+from quarterdeck.releases.conduct import conduct_of
 from quarterdeck.releases.grants import Grant, grants_of
 from quarterdeck.releases.manifest import SCHEMA_VERSION, Manifest, Tool, as_doubles, digest_of, id_of
 from quarterdeck.releases.records import BEHAVIOUR_VERSION, Extract, ToolSchema, ToolServer
@@ -155,6 +156,7 @@ def _manifest(
         "files": {path: digest_of(folder.files[path]) for path in sorted(folder.files)},
         "policies": [{"name": policy.name, "text": policy.text} for policy in policies],
         "escalate_to": _escalate_to(agent),
+        **conduct_of(folder),
     }
     try:
         return Manifest.model_validate(content).model_dump(mode="json")
@@ -209,6 +211,7 @@ def _tool_part(grant: Grant) -> dict[str, object]:
         "asking": grant.controls.asking,
         "scope": grant.controls.scope,
         "affects": grant.controls.affects,
+        "cache": grant.controls.cache,
     }
 
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 
 from quarterdeck.core.json import digest
 from quarterdeck.core.text import shorten
-from quarterdeck.releases import widening
+from quarterdeck.releases import conduct_changes, widening
 from quarterdeck.releases.manifest import Manifest, Server, Tool, Variable, as_doubles
 from quarterdeck.spec.values import Effect
 
@@ -24,6 +24,7 @@ def changes(old: Manifest, new: Manifest) -> tuple[str, ...]:
         chain(
             _agent(old, new),
             _model(old, new),
+            conduct_changes.conduct_changes(old, new),
             _prompt(old, new),
             _variables(old.variables, new.variables),
             _tools(old, new),
@@ -50,7 +51,8 @@ def _agent(old: Manifest, new: Manifest) -> Iterator[str]:
 def _model(old: Manifest, new: Manifest) -> Iterator[str]:
     before, after = old.model, new.model
     if (before.provider, before.id) != (after.provider, after.id):
-        yield f"model: {before.id} on {before.provider} {_ARROW} {after.id} on {after.provider}"
+        wider = widening.WIDER if conduct_changes.is_new_model(old, after) else ""
+        yield f"model: {before.id} on {before.provider} {_ARROW} {after.id} on {after.provider}{wider}"
     for name in ("temperature", "top_p", "max_output_tokens", "timeout", "parallel_tool_calls"):
         yield from _setting(f"model setting {name}", getattr(before, name), getattr(after, name))
     extra_before, extra_after = before.extra or {}, after.extra or {}
@@ -131,6 +133,7 @@ def _tool(old: Tool, new: Tool) -> Iterator[str]:
         yield from _setting(f"{name}, {part}", getattr(old, part), getattr(new, part))
     yield from _setting(f"{name}, name at its server", old.remote_name, new.remote_name)
     yield from widening.tool_changes(old, new)
+    yield from conduct_changes.cache_changes(old, new)
     if old.description != new.description:
         said = [_replaced(before, after) for _, before, after in word_changes(old.description, new.description)]
         yield f"{name}, description: {shorten('; '.join(said), 400) or 'only spaces changed'}"

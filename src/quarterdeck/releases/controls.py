@@ -28,6 +28,7 @@ class Controls:
     asking: JsonObject = field(default_factory=dict[str, Json])
     scope: JsonObject | None = None
     affects: JsonObject | None = None
+    cache: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,13 @@ class Flaw:
     doubt: bool = False
 
 
-def controls_of(said: PolicySections, destinations: Sequence[str] = (), payload: Sequence[str] = ()) -> Controls:
+def controls_of(
+    said: PolicySections,
+    destinations: Sequence[str] = (),
+    payload: Sequence[str] = (),
+    *,
+    cache: str | None = None,
+) -> Controls:
     """What `agent.yaml` says of a tool; of destinations and payload what the author's code says, where it is silent."""
     return Controls(
         destinations=tuple(said.destinations if said.destinations is not None else destinations),
@@ -55,6 +62,7 @@ def controls_of(said: PolicySections, destinations: Sequence[str] = (), payload:
         if said.scope
         else None,
         affects=said.affects.model_dump(mode="json", exclude_none=True) if said.affects else None,
+        cache=values.seconds_of(cache) if cache is not None else 0,
     )
 
 

@@ -95,7 +95,7 @@ def _grant(
     description = said.description or tool.description.strip()
     marks = _marks(tool) if section.python is not None else _Marks()
     effect = said.effect or marks.effect
-    controls = controls_of(said, marks.destinations, marks.payload)
+    controls = controls_of(said, marks.destinations, marks.payload, cache=said.cache)
     faults = [*_faults(place, tool, name, description), *_mark_faults(place, tool)]
     if said.secrets and section.python is None:
         at_secrets = document.key(("tools", at, "tools", tool.name, "secrets"))
@@ -144,6 +144,12 @@ def _control_findings(
     for flaw in flaws(tool.parameters, effect or values.Effect.WRITE, controls):
         where = document.key((*within, *flaw.where))
         yield Finding(where, f"`{dotted((name, *flaw.where))}`: {flaw.problem}", flaw.fix, warning=flaw.doubt)
+    if controls.cache and effect is not values.Effect.READ:
+        problem = f"`{name}.cache`: only what a declared read returns may be given again"
+        yield Finding(document.key((*within, "cache")), problem, "remove it, or declare `effect: read` if it is one")
+    if controls.cache > values.LONGEST_CACHE:
+        problem = f"`{name}.cache`: nothing is given again after more than {values.LONGEST_CACHE // 86_400} days"
+        yield Finding(document.place((*within, "cache")), problem, "write less, such as `5m`")
     short = Short(name, shape_of(tool.parameters), said)
     for misfit in misfits(short):
         where = document.key((*within, *misfit.where))

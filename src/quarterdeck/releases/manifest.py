@@ -156,6 +156,7 @@ class Tool(Part):
 
     SPARSE: ClassVar[frozenset[str]] = frozenset(
         {"destinations", "payload", "autonomy", "rates", "concurrency", "secrets", "scan", "asking", "scope", "affects"}
+        | {"cache"}
     )
 
     name: Annotated[str, Field(pattern=values.TOOL_NAME)]
@@ -181,6 +182,7 @@ class Tool(Part):
     asking: Asked = Asked()
     scope: Annotated[dict[ArgumentPath, Bound] | None, Field(max_length=16)] = None
     affects: Affected | None = None
+    cache: values.CacheSeconds = 0
 
 
 class RunLimits(Part):
@@ -201,13 +203,70 @@ class Policy(Part):
     text: Annotated[str, Field(min_length=1, max_length=values.LARGEST_POLICIES)]
 
 
+class Route(Part):
+    """A further model by name, and which steps it takes by itself. Their order in the manifest counts."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"tasks", "purposes", "input_under", "first_steps", "without_tools"})
+
+    name: Annotated[str, Field(pattern=values.NAME)]
+    pin: Pin
+    tasks: Annotated[list[Short], Field(max_length=values.MOST_MARKS)] = []
+    purposes: Annotated[list[Annotated[values.Purpose, Field(strict=False)]], Field(max_length=4)] = []
+    input_under: values.Tokens | None = None
+    first_steps: values.Steps | None = None
+    without_tools: bool = False
+
+    @property
+    def conditions(self) -> tuple[tuple[str, ...], tuple[str, ...], int | None, int | None, bool]:
+        """Which steps it takes: all that can be said of them, to be compared."""
+        purposes = tuple(str(one) for one in self.purposes)
+        return tuple(self.tasks), purposes, self.input_under, self.first_steps, self.without_tools
+
+
+class Budget(Part):
+    """What may be spent in a scope, by each one of them: money in micro-USD, tokens, or both."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"max_micro_usd", "max_tokens"})
+
+    scope: Annotated[values.BudgetScope, Field(strict=False)]
+    window: Annotated[values.Window, Field(strict=False)] = values.Window.TOTAL
+    max_micro_usd: values.MicroUsd | None = None
+    max_tokens: values.BudgetTokens | None = None
+
+
+class Context(Part):
+    """How much of a conversation the model is shown."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"max_tokens", "max_turns", "keep_turns", "summarise", "results_over"})
+
+    max_tokens: values.ContextTokens | None = None
+    max_turns: values.Turns | None = None
+    keep_turns: values.Turns = 6
+    summarise: bool = True
+    results_over: values.ResultBytes = 2_000
+
+
+class Guardrail(Part):
+    """A check on an edge with its settings; what files said stands in them. Their order in the manifest counts."""
+
+    SPARSE: ClassVar[frozenset[str]] = frozenset({"settings"})
+
+    name: Annotated[str, Field(pattern=values.NAME)]
+    edge: Literal["input", "output"]
+    check: Short
+    action: Short
+    settings: dict[str, JsonValue] = {}
+
+
 class Manifest(Part):
     """A release, whole, but for the bytes of its files, of which it holds the digests.
 
     `escalate_to`: whom conversations pass to; None = the owner, empty = the agent can't ask for a person.
     """
 
-    SPARSE: ClassVar[frozenset[str]] = frozenset({"policies", "escalate_to"})
+    SPARSE: ClassVar[frozenset[str]] = frozenset(
+        {"policies", "escalate_to", "routes", "fallbacks", "cheaper", "budgets", "context", "guardrails"}
+    )
 
     schema_version: Literal[1]
     behaviour_version: Annotated[int, Field(ge=1, le=1_000_000)]
@@ -226,6 +285,12 @@ class Manifest(Part):
     files: Annotated[dict[str, Digest], Field(max_length=values.MOST_FILES)]
     policies: Annotated[list[Policy], Field(max_length=values.MOST_POLICY_FILES + 1)] = []
     escalate_to: Annotated[str, Field(max_length=200)] | None = None
+    routes: Annotated[list[Route], Field(max_length=values.MOST_ROUTES)] = []
+    fallbacks: Annotated[list[Annotated[str, Field(pattern=values.NAME)]], Field(max_length=values.MOST_ROUTES)] = []
+    cheaper: Annotated[str, Field(pattern=values.NAME)] | None = None
+    budgets: Annotated[list[Budget], Field(max_length=values.MOST_BUDGETS)] = []
+    context: Context = Context()
+    guardrails: Annotated[list[Guardrail], Field(max_length=2 * values.MOST_GUARDRAILS)] = []
 
 
 def id_of(manifest: JsonObject) -> ReleaseId:

@@ -209,8 +209,10 @@ class Release:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Every secret that its tools can be given, by name."""
-        headers = (text for server in self.servers for text in (server.headers or {}).values())
+        """Every secret that its tools and guardrails can be given, by name."""
+        own = [dict(server.headers or {}) for server in self.servers]
+        own += [given for rule in self.guardrails if isinstance(given := rule.settings.get("headers"), dict)]
+        headers = (str(text) for sent in own for text in sent.values())
         named = [name for text in headers for name in names_in(text)]
         return tuple(dict.fromkeys([*named, *(name for tool in self.tools for name in tool.secrets)]))
 

@@ -17,6 +17,7 @@ from quarterdeck.net.rules import judge_url
 from quarterdeck.policies.base import NAME as BASE
 from quarterdeck.policies.records import PolicyFault, PolicyText
 from quarterdeck.policies.validation import validate
+from quarterdeck.releases import conduct
 from quarterdeck.releases.controls import controls_in, flaws
 from quarterdeck.releases.manifest import Manifest, Server, Tool, digest_of, schemas_of
 from quarterdeck.releases.records import BEHAVIOUR_VERSION, ToolGrant
@@ -29,6 +30,7 @@ from quarterdeck.spec.schemas import schema_fault
 
 _MOST_SHOWN = 20
 _PUBLIC = Reach()
+_NO_OTHERS: Mapping[str, str | None] = {}
 _BUILD_AGAIN = "build it again with `qd agent register`"
 
 
@@ -46,18 +48,24 @@ class Fault:
 
 
 def judge(
-    manifest: Manifest, files: Mapping[str, bytes], provider_kind: str | None, reach: Reach = _PUBLIC
+    manifest: Manifest,
+    files: Mapping[str, bytes],
+    provider_kind: str | None,
+    reach: Reach = _PUBLIC,
+    kinds: Mapping[str, str | None] = _NO_OTHERS,
 ) -> tuple[Fault, ...]:
     """What is wrong with a submitted release, at most twenty faults; empty when it can be registered.
 
-    `provider_kind` is that of the connection which the pin names, None while there is no such connection. `reach` says
-    how far its tool servers may be. A name is looked up at each call; an address shows here already where it leads.
+    `provider_kind` is that of the connection which the pin names, None while there is no such connection; `kinds` are
+    those of the connections of its other models, by name. `reach` says how far its tool servers may be. A name is
+    looked up at each call; an address shows here already where it leads.
     """
     checks = (
         _judge_texts(manifest),
         _judge_behaviour(manifest),
         _judge_prompt(manifest),
         _judge_pin(manifest, provider_kind),
+        _judge_conduct(manifest, {**kinds, manifest.model.provider: provider_kind}, reach),
         _judge_servers(manifest, reach),
         _judge_tools(manifest),
         _judge_controls(manifest),
@@ -71,7 +79,8 @@ def judge(
 
 def needs_code(manifest: Manifest) -> bool:
     """Whether the release brings code or commands of its own, which only a deployment admin may register."""
-    return any(server.kind in {values.ServerKind.PYTHON, values.ServerKind.STDIO} for server in manifest.servers)
+    own = {values.ServerKind.PYTHON, values.ServerKind.STDIO}
+    return any(server.kind in own for server in manifest.servers) or conduct.brings_code(manifest)
 
 
 def is_recording(path: str) -> bool:
@@ -112,6 +121,11 @@ def _judge_pin(manifest: Manifest, provider_kind: str | None) -> Iterator[Fault]
     refusal = pins.refusal(provider_kind, manifest.model.id)
     if refusal is not None:
         yield Fault("manifest.model.id", refusal.rstrip("."), "pin an exact id")
+
+
+def _judge_conduct(manifest: Manifest, kinds: Mapping[str, str | None], reach: Reach) -> Iterator[Fault]:
+    for place, problem, fix in conduct.complaints(manifest, kinds, reach):
+        yield Fault(f"manifest.{place}", problem, fix)
 
 
 def _judge_servers(manifest: Manifest, reach: Reach) -> Iterator[Fault]:

@@ -19,7 +19,7 @@ from quarterdeck.db.records import Tx
 from quarterdeck.http.fixes import explain_invalid, invalid
 from quarterdeck.net.records import Reach
 from quarterdeck.policies.rules import patterns
-from quarterdeck.releases import rules, store
+from quarterdeck.releases import conduct, rules, store
 from quarterdeck.releases.changes import changes
 from quarterdeck.releases.errors import (
     AgentDisabled,
@@ -71,8 +71,9 @@ class Releases:
         if rules.needs_code(manifest) and not may_bring_code:
             raise CodeRefused
         agent = AgentName(manifest.agent)
-        kind = await store.provider_kind(tx, tenant, manifest.model.provider, agent)
-        release = await asyncio.to_thread(_examine, submission, manifest, kind, reach or Reach())
+        asked = conduct.providers_of(manifest)
+        kinds = {name: await store.provider_kind(tx, tenant, name, agent) for name in asked}
+        release = await asyncio.to_thread(_examine, submission, manifest, kinds, reach or Reach())
         previous = await store.hold_agent(tx, tenant, agent)
         await self._require_free(tx, tenant, agent, release, submission.label)
         content = cast("JsonObject", as_doubles(submission.manifest))
@@ -89,7 +90,7 @@ class Releases:
             previous=previous,
             changes=await self.compare(tx, tenant, previous, release) if previous else (),
             ignored=() if added is not None else await self._differing(tx, tenant, release, submission.files),
-            warnings=_warnings(manifest, kind, submission, registered),
+            warnings=_warnings(kinds, submission, registered),
         )
 
     async def load(self, tx: Tx, tenant: TenantId, release: ReleaseId) -> Release:
@@ -245,9 +246,9 @@ def read_manifest(manifest: JsonObject) -> Manifest:
         raise explain_invalid([{**error, "loc": ("manifest", *error["loc"])} for error in errors]) from None
 
 
-def _examine(submission: Submission, manifest: Manifest, kind: str | None, reach: Reach) -> ReleaseId:
+def _examine(submission: Submission, manifest: Manifest, kinds: Mapping[str, str | None], reach: Reach) -> ReleaseId:
     """The id of a submission that passed every check. Raises ManifestRefused."""
-    faults = rules.judge(manifest, submission.files, kind, reach)
+    faults = rules.judge(manifest, submission.files, kinds.get(manifest.model.provider), reach, kinds)
     if faults:
         raise _refused(faults)
     try:
@@ -266,13 +267,15 @@ def _refused(faults: Sequence[rules.Fault]) -> ManifestRefused:
     return ManifestRefused(f"{first.place}: {first.problem}; {first.fix}{more}.", errors=errors)
 
 
-def _warnings(manifest: Manifest, kind: str | None, submission: Submission, stored: Release) -> tuple[str, ...]:
+def _warnings(kinds: Mapping[str, str | None], submission: Submission, stored: Release) -> tuple[str, ...]:
     found: list[str] = []
-    if kind is None:
-        found.append(
-            f"There is no provider connection {manifest.model.provider!r} that this agent may use: its runs will fail "
-            "until a deployment admin adds one."
-        )
+    for name, kind in kinds.items():
+        if kind is None:
+            its = "its runs will fail" if name == stored.model.provider else "what needs it will fail"
+            found.append(
+                f"There is no provider connection {name!r} that this agent may use: {its} until a deployment admin "
+                "adds one."
+            )
     if submission.label is not None and submission.label != stored.label:
         has = f"the label {stored.label!r}" if stored.label else "no label"
         found.append(f"This release was registered before with {has}; a release never changes.")

@@ -7,8 +7,22 @@ from typing import cast
 from quarterdeck.core.ids import AgentName, ReleaseId, TenantId
 from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.policies.records import PolicyText
-from quarterdeck.releases.manifest import Asked, Manifest, Pin, RunLimits, Server, Tool, Variable
-from quarterdeck.releases.records import Asking, Limits, ModelPin, Release, ToolGrant, ToolRate, ToolServer
+from quarterdeck.releases.manifest import Asked, Budget, Context, Guardrail, Manifest, Pin, RunLimits, Server, Tool
+from quarterdeck.releases.manifest import Route as RoutePart
+from quarterdeck.releases.manifest import Variable as Declared
+from quarterdeck.releases.records import (
+    Asking,
+    BudgetLimit,
+    ContextPolicy,
+    GuardrailRule,
+    Limits,
+    ModelPin,
+    Release,
+    Route,
+    ToolGrant,
+    ToolRate,
+    ToolServer,
+)
 from quarterdeck.spec.template import bind, render
 
 
@@ -36,10 +50,16 @@ def view(
         registered_at=at,
         policies=tuple(PolicyText(policy.name, policy.text) for policy in manifest.policies),
         escalate_to=manifest.escalate_to,
+        routes=tuple(_route(route) for route in manifest.routes),
+        fallbacks=tuple(manifest.fallbacks),
+        cheaper=manifest.cheaper,
+        budgets=tuple(_budget(budget) for budget in manifest.budgets),
+        context=_context(manifest.context),
+        guardrails=tuple(_guardrail(rule) for rule in manifest.guardrails),
     )
 
 
-def variable_json(variable: Variable) -> dict[str, Json]:
+def variable_json(variable: Declared) -> dict[str, Json]:
     """A declaration as `spec.template.bind` reads it."""
     return {
         "type": str(variable.type),
@@ -105,11 +125,48 @@ def grant_record(tool: Tool) -> ToolGrant:
         asking=_asking(tool.asking),
         scope=None if tool.scope is None else {name: one.model_dump(mode="json") for name, one in tool.scope.items()},
         affects=None if tool.affects is None else tool.affects.model_dump(mode="json"),
+        cache=tool.cache,
     )
 
 
 def _asking(asked: Asked) -> Asking:
     return Asking(tuple(asked.roles), asked.people, asked.expires_in, asked.summary)
+
+
+def pin_in(given: Mapping[str, Json]) -> ModelPin:
+    """The exact model that a guardrail's settings name; a manifest where it is none was refused at registration."""
+    return _pin(Pin.model_validate(dict(given)))
+
+
+def _route(route: RoutePart) -> Route:
+    return Route(
+        name=route.name,
+        pin=_pin(route.pin),
+        tasks=tuple(route.tasks),
+        purposes=tuple(str(one) for one in route.purposes),
+        input_under=route.input_under,
+        first_steps=route.first_steps,
+        without_tools=route.without_tools,
+    )
+
+
+def _budget(budget: Budget) -> BudgetLimit:
+    return BudgetLimit(str(budget.scope), str(budget.window), budget.max_micro_usd, budget.max_tokens)
+
+
+def _context(context: Context) -> ContextPolicy:
+    return ContextPolicy(
+        max_tokens=context.max_tokens,
+        max_turns=context.max_turns,
+        keep_turns=context.keep_turns,
+        summarise=context.summarise,
+        results_over=context.results_over,
+    )
+
+
+def _guardrail(rule: Guardrail) -> GuardrailRule:
+    settings = cast("Mapping[str, Json]", rule.settings)
+    return GuardrailRule(rule.name, rule.edge, rule.check, rule.action, settings)
 
 
 def _limits(limits: RunLimits) -> Limits:

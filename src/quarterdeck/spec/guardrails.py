@@ -141,9 +141,8 @@ def _topics_fault(_setting: Setting, value: Json) -> str | None:
 
 
 def _model_fault(_setting: Setting, value: Json) -> str | None:
-    if not isinstance(value, Mapping) or not isinstance(value.get("provider"), str) or not value.get("id"):
-        return "has to name a `provider` connection and an exact model `id`"
-    return None
+    # What stands in it is judged as a model anywhere is.
+    return None if isinstance(value, Mapping) else "has to name a `provider` connection and an exact model `id`"
 
 
 def _text_fault(_setting: Setting, value: Json) -> str | None:

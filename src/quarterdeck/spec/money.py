@@ -13,7 +13,8 @@ from quarterdeck.spec.section import Section
 from quarterdeck.spec.values import BudgetScope, Duration, Window
 
 _MICRO = 1_000_000
-_AT_ONCE = frozenset({BudgetScope.REQUEST, BudgetScope.RUN, BudgetScope.THREAD})
+AT_ONCE = frozenset({BudgetScope.REQUEST, BudgetScope.RUN, BudgetScope.THREAD})
+"""What is over one day: what it may spend does not renew."""
 _WINDOWS = {
     Duration.HOUR: Window.HOUR,
     Duration.DAY: Window.DAY,
@@ -74,7 +75,7 @@ def budget_findings(document: Document, budgets: Sequence[BudgetSection]) -> Ite
         if budget.max_budget is not None and micro_usd(budget.max_budget) is None:
             where = document.place(("budgets", at, "max_budget"))
             yield Finding(where, f"{budget.max_budget} has more than six decimals", "write at most six")
-        if budget.scope in _AT_ONCE and budget.budget_duration is not Duration.TOTAL:
+        if budget.scope in AT_ONCE and budget.budget_duration is not Duration.TOTAL:
             where = document.key(("budgets", at, "budget_duration"))
             problem = f"what a {budget.scope} may spend does not renew"
             yield Finding(where, problem, "remove `budget_duration`, or limit each `user` or the `agent`")

@@ -140,7 +140,8 @@ def _route_findings(document: Document, agent: Routed, name: str, route: RouteSe
     if route.when is not None and route.when == WhenSection():
         fix = "say which steps it takes, such as `{tasks: [faq]}`, or leave `when` out"
         yield Finding(document.key(("routes", name, "when")), f"`routes.{name}.when` has no condition", fix)
-    if route.when is None and name not in {*agent.fallbacks, agent.cheaper}:
+    named = {*agent.fallbacks, *([agent.cheaper] if agent.cheaper is not None else [])}
+    if route.when is None and name not in named and named <= set(agent.routes):
         fix = "give it a `when`, or name it under `fallbacks` or `cheaper`"
         yield Finding(place, f"nothing leads to the route `{name}`", fix, warning=True)
     first = next((one for one, other in agent.routes.items() if other.when == route.when), name)

@@ -12,7 +12,7 @@ TABLE = {
     "the model": (
         {"model.id": "gpt-4.1-2025-04-14", "model.temperature": 0.5},
         [
-            "model: gpt-4.1-mini-2025-04-14 on openai → gpt-4.1-2025-04-14 on openai",
+            "model: gpt-4.1-mini-2025-04-14 on openai → gpt-4.1-2025-04-14 on openai — this permits more",
             "model setting temperature: 0 → 0.5",
         ],
     ),

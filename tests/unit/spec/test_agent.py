@@ -31,8 +31,10 @@ ADDED = {
     "a limit of money": (
         "limits: {max_cost_usd: 3}",
         [
-            "agent.yaml:6:10: there is no `limits.max_cost_usd`; money is limited under `budgets`: "
-            "`- {scope: run, max_budget: 0.50}`"
+            (
+                "agent.yaml:6:10: there is no `limits.max_cost_usd`; money is limited under `budgets`: "
+                "`- {scope: run, max_budget: 0.50}`"
+            )
         ],
     ),
     "a word for a number": (
