@@ -14,6 +14,8 @@ from quarterdeck.core.json import Json
 
 MARGIN = 5.0
 """Per cent points by which use must fall below a level before an alert about it ends within its window."""
+FULL = 98.0
+"""Per cent that are all: calls reserve their worst case, so that the last of a limit can hardly be spent."""
 EARLIEST = 0.1
 """The part of a window that must have passed before it says anything about the rest."""
 WORTH = 20.0
@@ -52,17 +54,14 @@ def thresholds(facts: Facts, known: Known) -> Iterable[Finding]:
 def _level(account: Account, stands: Callable[[int], bool]) -> int:
     """The highest level reached, 0 = none. One that stands is left only well below it."""
     for level in sorted(account.alert_at, reverse=True):
-        if account.share >= level or (stands(level) and account.share >= level - MARGIN):
+        if account.share >= min(level, FULL) or (stands(level) and account.share >= level - MARGIN):
             return level
-        if level >= 100 and account.refused and account.share >= WORTH:
-            return level  # nothing more fits: that is used up, whatever small rest there is
     return 0
 
 
 def _threshold_key(account: Account, level: int) -> str:
     """One alert for a window, a limit and a level: after a limit was changed its levels are news again."""
-    one = "" if account.each else account.one
-    return key_of(Kind.THRESHOLD, account.budget, one, account.unit, account.began_at, account.limit, level)
+    return key_of(Kind.THRESHOLD, _subject(account), account.began_at, account.limit, level)
 
 
 def projections(facts: Facts, by_subject: Standing) -> Iterable[Finding]:
@@ -106,7 +105,7 @@ def uncovered(facts: Facts) -> Iterable[Finding]:
     groups: dict[tuple[TenantId | None, str], list[Account]] = {}
     for account in facts.accounts:
         if account.uncovered > 0:
-            key = key_of(Kind.UNCOVERED, account.budget, account.unit, account.began_at)
+            key = key_of(Kind.UNCOVERED, _subject(account), account.began_at)
             groups.setdefault((account.tenant, key), []).append(account)
     for (tenant, key), accounts in groups.items():
         worst = max(accounts, key=lambda one: (one.uncovered, one.one))
@@ -127,15 +126,11 @@ def uncovered(facts: Facts) -> Iterable[Finding]:
 def why_over(alert: Alert, facts: Facts) -> str:
     """Why an alert about a budget has ended."""
     names = alert.facts
-    same = [
-        one
-        for one in facts.accounts
-        if one.tenant == alert.tenant and (one.budget, one.unit) == (names.get("budget"), names.get("unit"))
-    ]
+    same = [one for one in facts.accounts if (one.tenant, _subject(one)) == (alert.tenant, alert.subject)]
     began = names.get("began_at")
     if not any(moment(one.began_at) == began for one in same):
         renews = names.get("renews_at")
-        return "its window is over" if isinstance(renews, str) and renews <= (moment(facts.at) or "") else "it is gone"
+        return "its window is over" if isinstance(renews, str) and renews <= str(moment(facts.at)) else "it is gone"
     if not any(one.limit == names.get("limit") for one in same):
         return "its limit was changed"
     if alert.kind is not Kind.THRESHOLD:
@@ -152,8 +147,9 @@ def _severity(level: int) -> Severity:
 
 
 def _subject(account: Account) -> str:
-    """What an alert is about: a budget may limit both money and tokens."""
-    return f"budget:{account.budget}" + ("" if account.unit == "usd" else f":{account.unit}")
+    """What an alert is about: a budget may limit both money and tokens, and hold for several by themselves."""
+    one = "" if account.each or not account.one else f":{account.one}"
+    return f"budget:{account.budget}{one}" + ("" if account.unit == "usd" else f" ({account.unit})")
 
 
 def _of_account(account: Account) -> dict[str, Json]:

@@ -102,8 +102,9 @@ class Changes:
 class Account:
     """What one account of a budget has spent in its present window. Amounts are micro-USD or tokens, by `unit`.
 
-    `each`: the budget holds for each one of its scope by itself, so that alerts speak of all of them together.
-    `refused`: calls were turned away in this window because it was used up. `renews_at` None = it never renews.
+    `one` is whose it is, empty where the scope says it all; `each`: the budget holds for each one by itself, and alerts
+    speak of all of them together. `spent` is everything that was used, also what was `uncovered`. `renews_at` None =
+    it never renews.
     """
 
     tenant: TenantId | None
@@ -119,7 +120,6 @@ class Account:
     uncovered: int
     began_at: datetime
     renews_at: datetime | None
-    refused: int = 0
     agent: str | None = None
     alert_at: tuple[int, ...] = (50, 80, 100)
 
@@ -157,14 +157,18 @@ class Presumed:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What workers have met at a provider in the last minutes: `calls` turned away, or a route that is left alone."""
+    """A provider that lets less through than is asked of it, or a route that is left alone because it fails.
+
+    `waiting` runs wait for their turn there, the one that came first for `longest` seconds. `until`: left alone, or
+    held back by the provider's own word, until then.
+    """
 
     kind: Kind
     provider: str
-    model: str
-    calls: int
-    until: datetime | None
-    last_at: datetime
+    model: str = ""
+    waiting: int = 0
+    longest: float = 0.0
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,6 @@ from quarterdeck.alerts.records import (
     Kind,
     Presumed,
     Severity,
-    Trouble,
 )
 from quarterdeck.core.clock import moment
 
@@ -32,6 +31,8 @@ DAYS = 3
 """Days of history that make an hour's spending usual."""
 LEAST = 1_000_000
 """Micro-USD an hour below which no jump is worth a person's time."""
+WAIT, WAIT_OVER = 30.0, 10.0
+"""Seconds that a run has waited for a provider when that is worth telling, and below which it is over."""
 REFRESH = timedelta(minutes=1)
 """How old the figures of an alert that stands may become."""
 OF_BUDGETS = (Kind.THRESHOLD, Kind.PROJECTED, Kind.UNCOVERED)
@@ -57,7 +58,7 @@ def _findings(facts: Facts, known: exhaustion.Known, by_subject: Standing) -> It
     yield from exhaustion.uncovered(facts)
     yield from _spikes(facts, by_subject)
     yield from (_presumed(one) for one in facts.presumed)
-    yield from (_trouble(one, by_subject, facts.at) for one in facts.troubles)
+    yield from _troubles(facts, by_subject)
 
 
 def _spikes(facts: Facts, by_subject: Standing) -> Iterable[Finding]:
@@ -111,19 +112,29 @@ def _presumed(one: Presumed) -> Finding:
     )
 
 
-def _trouble(one: Trouble, by_subject: Standing, now: datetime) -> Finding:
-    subject = f"{one.provider}/{one.model}" if one.model else one.provider
-    is_open = one.kind is Kind.OPEN
-    return Finding(
-        tenant=None,
-        kind=one.kind,
-        severity=Severity.CRITICAL if is_open else Severity.NOTICE,
-        subject=subject,
-        key=key_in(one.kind, subject, _hour(now), by_subject.get((None, one.kind, subject))),
-        words=wording.left_alone(subject, one.until, now) if is_open else wording.turned_away(subject, one.calls),
-        facts={"provider": one.provider, "model": one.model, "calls": one.calls, "until": moment(one.until)},
-        count=max(1, one.calls),
-    )
+def _troubles(facts: Facts, by_subject: Standing) -> Iterable[Finding]:
+    for one in facts.troubles:
+        subject = f"{one.provider}/{one.model}" if one.model else one.provider
+        standing = by_subject.get((None, one.kind, subject))
+        is_open = one.kind is Kind.OPEN
+        if not is_open and one.longest < (WAIT_OVER if standing is not None else WAIT):
+            continue
+        yield Finding(
+            tenant=None,
+            kind=one.kind,
+            severity=Severity.CRITICAL if is_open else Severity.WARNING,
+            subject=subject,
+            key=key_in(one.kind, subject, _hour(facts.at), standing),
+            words=wording.left_alone(subject, one.until, facts.at) if is_open else wording.turned_away(one),
+            facts={
+                "provider": one.provider,
+                "model": one.model,
+                "waiting": one.waiting,
+                "longest_s": round(one.longest),
+                "until": moment(one.until),
+            },
+            count=max(1, one.waiting),
+        )
 
 
 def _why_over(alert: Alert, facts: Facts) -> str:

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from quarterdeck.alerts.records import Account, Alert, Hours
+from quarterdeck.alerts.records import Account, Alert, Hours, Trouble
 from quarterdeck.core.clock import moment
 from quarterdeck.core.json import Json
 from quarterdeck.core.money import MicroUsd
@@ -57,9 +57,7 @@ def used(worst: Account, accounts: int, level: int, now: datetime) -> str:
             f"{accounts} {worst.scope}s have used {level} % of budget {worst.budget} or more; "
             f"most used {spent} of {limit} by {worst.one}{_renews(worst, now)}."
         )
-    text = f"{whose(worst)}: {spent} of {limit} used ({int(worst.share)} %){_renews(worst, now)}"
-    turned_away = f"; {worst.refused} calls were turned away" if worst.refused else ""
-    return _sentence(text + turned_away)
+    return _sentence(f"{whose(worst)}: {spent} of {limit} used ({int(worst.share)} %){_renews(worst, now)}")
 
 
 def will_run_out(account: Account, at: datetime, now: datetime) -> str:
@@ -91,9 +89,12 @@ def left_alone(route: str, until: datetime | None, now: datetime) -> str:
     return f"Model {route} fails again and again and is left alone{lasting}."
 
 
-def turned_away(provider: str, calls: int) -> str:
-    """A provider that says "not now" in words."""
-    return f"Provider {provider} turned {calls} calls away in the last minutes; work waits in the queue."
+def turned_away(trouble: Trouble) -> str:
+    """A provider that lets less through than is asked of it, in words."""
+    what = f"model {trouble.model} of provider {trouble.provider}" if trouble.model else f"provider {trouble.provider}"
+    waiting = "run waits" if trouble.waiting == 1 else "runs wait"
+    longest = span(timedelta(seconds=trouble.longest))
+    return _sentence(f"{what} is at its limit: {trouble.waiting} {waiting} for their turn, the first for {longest}")
 
 
 def span(time: timedelta) -> str:

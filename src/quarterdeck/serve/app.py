@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 import quarterdeck
+from quarterdeck.alerts import routes as alerts
 from quarterdeck.approvals import routes as approvals
 from quarterdeck.audit import routes as audit
 from quarterdeck.autonomy import routes as autonomy
@@ -61,6 +62,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     rates.router,
     secrets.router,
     switches.router,
+    alerts.router,
     policy_reports.router,
     policies.router,
     webhooks.router,

@@ -26,6 +26,8 @@ class Kind(StrEnum):
     SWITCH_LIFTED = "switch.lifted"
     SECRET_DUE = "secret.due"  # noqa: S105  # a kind of event
     SECRET_LEAKED = "secret.leaked"  # noqa: S105  # a kind of event
+    ALERT_RAISED = "alert.raised"
+    ALERT_RESOLVED = "alert.resolved"
     EVERYTHING = "*"
 
 

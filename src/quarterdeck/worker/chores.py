@@ -5,6 +5,7 @@ import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from quarterdeck.alerts.job import PERIOD, OpenRoutes, Watch, none_open
 from quarterdeck.approvals import job as approvals
 from quarterdeck.approvals.links import Links
 from quarterdeck.audit.job import Sealer
@@ -164,6 +165,13 @@ class Chores:
             await asyncio.sleep(random.uniform(0.8, 1.2))
             await surviving("audit", sealer.round)
 
+    async def watch_forever(self, clock: Clock, open_routes: OpenRoutes = none_open) -> None:
+        """Raise and end alerts, every few seconds. `open_routes` are those that this worker leaves alone."""
+        watch = Watch(self._db, clock, open_routes)
+        while True:
+            await asyncio.sleep(PERIOD * random.uniform(0.8, 1.2))
+            await surviving("alerts", lambda: _watch(watch))
+
     async def prune_forever(self) -> None:
         """Delete what has served its time or belongs to nobody, and make partitions, about once in ten minutes."""
         while True:
@@ -187,6 +195,10 @@ class Chores:
             if self._swept.looked_at < blobs.PAGE:
                 self._swept = SWEEP_START
                 return
+
+
+async def _watch(watch: Watch) -> None:
+    await watch.round()
 
 
 async def _expire(switches: Switches) -> None:

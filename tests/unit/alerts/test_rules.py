@@ -24,7 +24,7 @@ def test_a_level_is_told_once_in_a_window():
     deck = Deck()
     assert deck.look(account(8.1), at=LATE) == ["Budget all-day: $8.10 of $10.00 used (81 %), renews in 10 min."]
     assert deck.look(account(8.4), at=LATE) == []
-    assert deck.look(account(9.9), at=LATE) == []
+    assert deck.look(account(9.7), at=LATE) == []
     assert len(deck.standing) == 1
 
 
@@ -70,11 +70,28 @@ def test_a_removed_budget_ends_its_alerts():
     assert (deck.ended, deck.standing) == (["it is gone"], [])
 
 
-def test_a_budget_that_turns_calls_away_is_used_up_whatever_rest_there_is():
+def test_the_last_of_a_limit_counts_as_used_since_nobody_can_spend_it():
     deck = Deck()
-    said = deck.look(account(9.2, refused=3), at=LATE)
-    assert said == ["Budget all-day: $9.20 of $10.00 used (92 %), renews in 10 min; 3 calls were turned away."]
+    assert deck.look(account(9.8), at=LATE) == ["Budget all-day: $9.80 of $10.00 used (98 %), renews in 10 min."]
     assert deck.standing[0].severity is Severity.CRITICAL
+
+
+def test_accounts_that_are_told_by_themselves_are_told_apart():
+    deck = Deck()
+    both = [account(8.1, budget="agents", scope="agent", one=one, agent=one) for one in ("desk", "till")]
+    assert len(deck.look(*both, at=LATE)) == 2
+    assert [(alert.subject, alert.agent) for alert in deck.standing] == [
+        ("budget:agents:desk", "desk"),
+        ("budget:agents:till", "till"),
+    ]
+
+
+def test_money_and_tokens_of_one_budget_are_told_apart():
+    deck = Deck()
+    tokens = account(unit="tokens", limit=0, spent=0)
+    assert len(deck.look(account(8.1), replace(tokens, limit=100, spent=90), at=LATE)) == 2
+    deck.look(account(8.1), replace(tokens, limit=100, spent=10), at=LATE)
+    assert deck.ended == ["less is used than was reckoned"]
 
 
 def test_many_users_at_a_level_are_one_alert_that_names_the_first_of_them():
@@ -178,12 +195,20 @@ def test_calls_without_an_answer_are_told_by_agent_and_day():
 
 def test_trouble_with_a_provider_is_the_deployments_own():
     deck = Deck()
-    away = Trouble(Kind.OPEN, "openai", "gpt-x", 5, NOW + timedelta(seconds=40), NOW)
+    away = Trouble(Kind.OPEN, "openai", "gpt-x", until=NOW + timedelta(seconds=40))
     assert deck.look(troubles=(away,)) == ["Model openai/gpt-x fails again and again and is left alone for 40 s."]
     assert [alert.tenant for alert in deck.standing] == [None]
-    busy = Trouble(Kind.THROTTLED, "openai", "", 12, None, NOW)
+    busy = Trouble(Kind.THROTTLED, "openai", waiting=12, longest=34.0)
     said = deck.look(troubles=(busy,))
-    assert said == ["Provider openai turned 12 calls away in the last minutes; work waits in the queue."]
+    assert said == ["Provider openai is at its limit: 12 runs wait for their turn, the first for 34 s."]
+    assert deck.ended == ["it is over"]
+
+
+def test_waiting_for_a_provider_is_told_when_it_lasts_and_over_when_it_is_short_again():
+    deck = Deck()
+    for longest, told, over in ((29.0, 0, []), (31.0, 1, []), (12.0, 0, []), (9.0, 0, ["it is over"])):
+        assert len(deck.look(troubles=(Trouble(Kind.THROTTLED, "p", "m", 3, longest),))) == told
+        assert deck.ended == over
 
 
 amounts = st.integers(0, 20 * USD)
