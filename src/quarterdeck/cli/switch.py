@@ -28,6 +28,9 @@ LowerAutonomy = Annotated[
     str | None, typer.Option("--lower-autonomy", metavar="LEVEL", help="suggest, ask_always or ask_when_risky.")
 ]
 CapSteps = Annotated[int | None, typer.Option("--cap-steps", metavar="N", min=0, help="At most N steps a run.")]
+CapBudget = Annotated[
+    float | None, typer.Option("--cap-budget", metavar="USD", min=0, help="At most so much money a run.")
+]
 SwitchModel = Annotated[
     str | None, typer.Option("--switch-model", metavar="PROVIDER/ID", help="Ask this exact model instead.")
 ]
@@ -46,6 +49,7 @@ def throw(  # noqa: PLR0913  # what can be said of a switch
     force_review: ForceReview = False,
     lower_autonomy: LowerAutonomy = None,
     cap_steps: CapSteps = None,
+    cap_budget: CapBudget = None,
     switch_model: SwitchModel = None,
     stop_background: StopBackground = False,
     pause_new: PauseNew = False,
@@ -66,6 +70,7 @@ def throw(  # noqa: PLR0913  # what can be said of a switch
         force_review=force_review,
         autonomy=lower_autonomy,
         steps=cap_steps,
+        budget=cap_budget,
         model=switch_model,
         stop_background=stop_background,
         pause_new=pause_new,
@@ -91,6 +96,7 @@ def preview(  # noqa: PLR0913  # the same
     force_review: ForceReview = False,
     lower_autonomy: LowerAutonomy = None,
     cap_steps: CapSteps = None,
+    cap_budget: CapBudget = None,
     switch_model: SwitchModel = None,
     stop_background: StopBackground = False,
     pause_new: PauseNew = False,
@@ -105,6 +111,7 @@ def preview(  # noqa: PLR0913  # the same
         force_review=force_review,
         autonomy=lower_autonomy,
         steps=cap_steps,
+        budget=cap_budget,
         model=switch_model,
         stop_background=stop_background,
         pause_new=pause_new,
@@ -164,7 +171,9 @@ def _deck(scope: Scope, tenant: str) -> "Quarterdeck":
     return deck(admin=scope == "everything", tenant=tenant)
 
 
-def _action(*, autonomy: str | None, steps: int | None, model: str | None, **flags: bool) -> tuple[str, "Json"]:
+def _action(
+    *, autonomy: str | None, steps: int | None, budget: float | None, model: str | None, **flags: bool
+) -> tuple[str, "Json"]:
     """The one action that was asked for, and its value. Raises BadParameter for none or several."""
     provider, _, name = (model or "").partition("/")
     asked: dict[str, Json] = {flag: None for flag, given in flags.items() if given}
@@ -172,10 +181,12 @@ def _action(*, autonomy: str | None, steps: int | None, model: str | None, **fla
         asked["lower_autonomy"] = autonomy
     if steps is not None:
         asked["cap_steps"] = steps
+    if budget is not None:
+        asked["cap_budget"] = budget
     if model is not None:
         asked["switch_model"] = {"provider": provider, "id": name}
     if len(asked) != 1:
-        known = (*flags, "lower_autonomy", "cap_steps", "switch_model")
+        known = (*flags, "lower_autonomy", "cap_steps", "cap_budget", "switch_model")
         names = ", ".join(f"--{name.replace('_', '-')}" for name in known)
         raise typer.BadParameter(f"give one of {names}", param_hint="what it does")
     return asked.popitem()

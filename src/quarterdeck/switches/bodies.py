@@ -28,8 +28,8 @@ class Throw(BaseModel):
     action: Action
     value: JsonValue = Field(
         default=None,
-        description="cap_steps: a number; lower_autonomy: suggest, ask_always or ask_when_risky; switch_model: "
-        "`{provider, id}`, an exact model.",
+        description="cap_steps: a number; cap_budget: USD that one run may spend; lower_autonomy: suggest, ask_always "
+        "or ask_when_risky; switch_model: `{provider, id}`, an exact model.",
     )
     in_flight: InFlight = Field(
         default=InFlight.FINISH, description="Of calls under way; cancel fits disable, read_only."

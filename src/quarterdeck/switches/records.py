@@ -10,6 +10,7 @@ from uuid import UUID
 from quarterdeck.core.errors import Conflict, Invalid, NotFound
 from quarterdeck.core.ids import TenantId
 from quarterdeck.core.json import Json
+from quarterdeck.core.money import MicroUsd, from_usd
 from quarterdeck.spec.values import Autonomy
 
 SwitchId = NewType("SwitchId", UUID)
@@ -35,6 +36,7 @@ class Action(StrEnum):
     FORCE_REVIEW = "force_review"
     LOWER_AUTONOMY = "lower_autonomy"
     CAP_STEPS = "cap_steps"
+    CAP_BUDGET = "cap_budget"
     SWITCH_MODEL = "switch_model"
     STOP_BACKGROUND = "stop_background"
     PAUSE_NEW = "pause_new"
@@ -50,6 +52,8 @@ class InFlight(StrEnum):
 CLOCK = "clock"
 """Who lifts a switch whose time has run out."""
 
+MOST_USD = 1_000_000
+"""What a cap of one run's spending can be at most."""
 LEVELS = tuple(level.value for level in Autonomy)
 """Levels of autonomy, from least to most."""
 
@@ -124,7 +128,8 @@ class Standing:
 
     `denied`: this tool, server, model or route is switched off; the words name it and not the reason, since a model
     may read them. `paused`: the whole run waits until the switch is lifted; the words are for people and say why.
-    `model` is the provider connection and exact id to ask instead of the release's. `cancel` and `cancel_writes` say
+    `max_run_micro_usd` is what one run may spend. `model` is the provider connection and exact id to ask instead of the
+    release's. `cancel` and `cancel_writes` say
     that calls under way are to be cancelled too: all of them, or those that are not reads. `switches` are the ids of
     all that had a say. `known` is False where nobody can tell: nothing may be let through then.
     """
@@ -135,6 +140,7 @@ class Standing:
     force_review: bool = False
     max_autonomy: str | None = None
     max_steps: int | None = None
+    max_run_micro_usd: int | None = None
     model: tuple[str, str] | None = None
     switches: tuple[str, ...] = ()
     known: bool = True
@@ -242,3 +248,10 @@ def pin_of(value: Json) -> tuple[str, str]:
     if set(given) != {"provider", "id"} or not isinstance(provider, str) or not isinstance(model, str):
         raise SwitchUnfit("`value` of switch_model is {provider, id}: a connection and an exact model.", place="value")
     return provider, model
+
+
+def budget_of(value: Json) -> MicroUsd:
+    """What one run may spend by the value of a `cap_budget`, which is in USD. Raises SwitchUnfit."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_USD:
+        return from_usd(str(value))
+    raise SwitchUnfit(f"`value` of cap_budget is a number of USD from 0 to {MOST_USD:,}.", place="value")

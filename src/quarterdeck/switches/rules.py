@@ -22,6 +22,7 @@ from quarterdeck.switches.records import (
     Switch,
     SwitchUnfit,
     Wanted,
+    budget_of,
     pin_of,
 )
 from quarterdeck.switches.wording import says
@@ -37,6 +38,7 @@ FITS: Mapping[Action, tuple[Scope, ...]] = {
     Action.FORCE_REVIEW: _TOOLS,
     Action.LOWER_AUTONOMY: _TOOLS,
     Action.CAP_STEPS: RUNS,
+    Action.CAP_BUDGET: RUNS,
     Action.SWITCH_MODEL: (Scope.MODEL, Scope.ROUTE, Scope.AGENT, Scope.TENANT),
     Action.STOP_BACKGROUND: RUNS,
     Action.PAUSE_NEW: RUNS,
@@ -176,6 +178,9 @@ def _value(action: Action, value: Json) -> Json:
             if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_STEPS:
                 raise SwitchUnfit(f"`value` of cap_steps is a whole number from 0 to {MOST_STEPS}.", place="value")
             return value
+        case Action.CAP_BUDGET:
+            budget_of(value)
+            return value
         case Action.LOWER_AUTONOMY:
             if value not in LEVELS[:-1]:
                 raise SwitchUnfit(f"`value` of lower_autonomy is one of {', '.join(LEVELS[:-1])}.", place="value")
@@ -227,6 +232,7 @@ def _combined(hit: Sequence[Switch], subject: Subject, pin: tuple[str, str] | No
     reading = [one for one in hit if one.action is Action.READ_ONLY]
     levels = [LEVELS.index(str(one.value)) for one in hit if one.action is Action.LOWER_AUTONOMY]
     caps = [cast("int", one.value) for one in hit if one.action is Action.CAP_STEPS]
+    budgets = [budget_of(one.value) for one in hit if one.action is Action.CAP_BUDGET]
     said = [one for one in hit if one.action is not Action.PAUSE_NEW and _speaks(one, subject)]
     return Standing(
         denied=says(denying[0]) if denying else None,
@@ -235,6 +241,7 @@ def _combined(hit: Sequence[Switch], subject: Subject, pin: tuple[str, str] | No
         force_review=any(one.action is Action.FORCE_REVIEW for one in hit),
         max_autonomy=LEVELS[min(levels)] if levels else None,
         max_steps=min(caps) if caps else None,
+        max_run_micro_usd=min(budgets) if budgets else None,
         model=pin,
         switches=tuple(sorted({str(one.id) for one in said})),
         cancel=_cancelling(off),

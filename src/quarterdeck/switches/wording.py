@@ -3,7 +3,8 @@
 from datetime import UTC, datetime
 
 from quarterdeck.core.json import Json
-from quarterdeck.switches.records import CLOCK, Action, Scope, Switch, Wanted, pin_of
+from quarterdeck.core.money import show as show_money
+from quarterdeck.switches.records import CLOCK, Action, Scope, Switch, Wanted, budget_of, pin_of
 
 
 def held_words(switch: Switch) -> str:
@@ -23,14 +24,20 @@ def says(switch: Switch) -> str:
             return f"a person has to approve each call of {of}"
         case Action.LOWER_AUTONOMY:
             return f"autonomy of {of} is at most {switch.value}"
-        case Action.CAP_STEPS:
-            return f"runs of {of} take at most {switch.value} steps"
+        case Action.CAP_STEPS | Action.CAP_BUDGET:
+            return f"runs of {of} {_cap(switch)}"
         case Action.SWITCH_MODEL:
             return f"{of} asks {'/'.join(pin_of(switch.value))}"
         case Action.STOP_BACKGROUND:
             return f"background runs of {of} are stopped"
         case Action.PAUSE_NEW:
             return f"new runs of {of} are paused"
+
+
+def _cap(switch: Switch) -> str:
+    if switch.action is Action.CAP_BUDGET:
+        return f"spend at most {show_money(budget_of(switch.value))} each"
+    return f"take at most {switch.value} steps"
 
 
 def whole(switch: Switch | Wanted) -> str:

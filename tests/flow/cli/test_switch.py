@@ -27,6 +27,8 @@ def test_a_switch_is_previewed_thrown_listed_and_lifted(tenant: Tenant, qd: Shel
 def test_values_are_given_with_the_action(tenant: Tenant, qd: Shell):
     capped = qd("switch", "throw", "tenant", "--cap-steps", "3", "--why", "x", "--json").json
     assert (capped["action"], capped["value"], capped["tenant"]) == ("cap_steps", 3, tenant.slug)
+    saving = qd("switch", "throw", "tenant", "--cap-budget", "0.25", "--why", "x", "--json").json
+    assert (saving["action"], saving["value"]) == ("cap_budget", 0.25)
     lowered = qd("switch", "throw", "tool", "refund", "--lower-autonomy", "suggest", "--why", "x", "--json").json
     assert (lowered["action"], lowered["value"]) == ("lower_autonomy", "suggest")
     refused = qd("switch", "throw", "tenant", "--switch-model", "nowhere/gpt-4", "--why", "x", code=1)

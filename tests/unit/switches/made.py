@@ -38,6 +38,7 @@ def switch(scope: Scope = Scope.TOOL, action: Action = Action.DISABLE, **more: A
     """A switch that stands."""
     values = {
         Action.CAP_STEPS: 5,
+        Action.CAP_BUDGET: 0.5,
         Action.LOWER_AUTONOMY: "ask_always",
         Action.SWITCH_MODEL: {"provider": "p", "id": "m-2"},
     }
@@ -67,6 +68,7 @@ def switches(draw: st.DrawFn) -> Switch:
     tenant = draw(st.sampled_from([*tenants, None] if scope in CALLS else tenants))
     values: dict[Action, st.SearchStrategy[Any]] = {
         Action.CAP_STEPS: st.integers(0, 50),
+        Action.CAP_BUDGET: st.sampled_from([0, 0.25, 1, 2.5]),
         Action.LOWER_AUTONOMY: st.sampled_from(LEVELS[:-1]),
         Action.SWITCH_MODEL: st.sampled_from(["m-1", "m-2"]).map(lambda model: {"provider": "p", "id": model}),
     }

@@ -24,7 +24,12 @@ from quarterdeck.switches.wording import held_words, says, state_of
 from tests.unit.switches.made import ACME, CALL, NOW, OTHER, QUESTION, STEP, subjects, switch, switches, wanted
 
 PIN = {"provider": "openai", "id": "gpt-4.1-mini-2025-04-14"}
-VALUES: dict[Action, Any] = {Action.CAP_STEPS: 5, Action.LOWER_AUTONOMY: "suggest", Action.SWITCH_MODEL: PIN}
+VALUES: dict[Action, Any] = {
+    Action.CAP_STEPS: 5,
+    Action.CAP_BUDGET: 0.25,
+    Action.LOWER_AUTONOMY: "suggest",
+    Action.SWITCH_MODEL: PIN,
+}
 
 
 def of(*thrown: Switch, subject: Subject = CALL) -> Standing:
@@ -62,6 +67,12 @@ def test_what_fits_is_taken_and_what_does_not_names_what_would(scope: Scope, act
         (Scope.AGENT, Action.CAP_STEPS, {"value": -1}, "value"),
         (Scope.AGENT, Action.CAP_STEPS, {"value": True}, "value"),
         (Scope.AGENT, Action.CAP_STEPS, {"value": "5"}, "value"),
+        (Scope.AGENT, Action.CAP_BUDGET, {"value": None}, "value"),
+        (Scope.AGENT, Action.CAP_BUDGET, {"value": -0.01}, "value"),
+        (Scope.AGENT, Action.CAP_BUDGET, {"value": True}, "value"),
+        (Scope.AGENT, Action.CAP_BUDGET, {"value": "0.5"}, "value"),
+        (Scope.AGENT, Action.CAP_BUDGET, {"value": float("nan")}, "value"),
+        (Scope.AGENT, Action.CAP_BUDGET, {"value": 1_000_001}, "value"),
         (Scope.AGENT, Action.LOWER_AUTONOMY, {"value": "free"}, "value"),
         (Scope.AGENT, Action.LOWER_AUTONOMY, {"value": None}, "value"),
         (Scope.AGENT, Action.SWITCH_MODEL, {"value": "gpt-4"}, "value"),
@@ -177,6 +188,17 @@ def test_the_least_autonomy_and_the_fewest_steps_hold():
     assert len(found.switches) == 4
 
 
+def test_the_smallest_budget_of_a_run_holds_in_micro_usd():
+    found = of(switch(Scope.AGENT, Action.CAP_BUDGET, value=0.1), switch(Scope.EVERYTHING, Action.CAP_BUDGET, value=2))
+    assert found.max_run_micro_usd == 100_000
+    assert of(switch(Scope.AGENT, Action.CAP_BUDGET, value=0)).max_run_micro_usd == 0
+    assert CLEAR.max_run_micro_usd is None
+
+
+def test_a_budget_is_said_in_dollars():
+    assert says(switch(Scope.AGENT, Action.CAP_BUDGET, value=0.5)) == "runs of agent desk spend at most $0.5000 each"
+
+
 def test_the_words_for_a_model_do_not_hold_the_operators_reason():
     found = of(switch(why="we suspect customer 4711"))
     assert found.denied is not None
@@ -226,6 +248,9 @@ def as_narrow(one: Standing, other: Standing) -> bool:
     def steps(found: Standing) -> float:
         return float("inf") if found.max_steps is None else found.max_steps
 
+    def money(found: Standing) -> float:
+        return float("inf") if found.max_run_micro_usd is None else found.max_run_micro_usd
+
     return (
         (one.denied is not None) >= (other.denied is not None)
         and (one.paused is not None) >= (other.paused is not None)
@@ -233,6 +258,7 @@ def as_narrow(one: Standing, other: Standing) -> bool:
         and one.force_review >= other.force_review
         and level(one) <= level(other)
         and steps(one) <= steps(other)
+        and money(one) <= money(other)
         and (one.model is not None) >= (other.model is not None)
         and (one.cancel is not None) >= (other.cancel is not None)
         and (one.cancel_writes is not None) >= (other.cancel_writes is not None)

@@ -11,7 +11,7 @@ export interface components {
          * @description What a switch does.
          * @enum {string}
          */
-        Action: "disable" | "read_only" | "force_review" | "lower_autonomy" | "cap_steps" | "switch_model" | "stop_background" | "pause_new";
+        Action: "disable" | "read_only" | "force_review" | "lower_autonomy" | "cap_steps" | "cap_budget" | "switch_model" | "stop_background" | "pause_new";
         /** @description Who you are to this deployment. */
         ActorRecord: {
             key_id: string;

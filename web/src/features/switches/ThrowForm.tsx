@@ -176,6 +176,16 @@ function Value({ draft, change }: Part) {
       />
     );
   }
+  if (draft.action === "cap_budget") {
+    return (
+      <TextInput
+        label="USD"
+        inputMode="decimal"
+        value={draft.budget}
+        onChange={(event) => change({ budget: event.currentTarget.value })}
+      />
+    );
+  }
   if (draft.action === "lower_autonomy") {
     return <Choice label="To" value={draft.level} options={LEVELS} choose={(level) => change({ level })} />;
   }

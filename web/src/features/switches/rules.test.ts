@@ -22,6 +22,9 @@ describe("a switch that is being made", () => {
     const cap = { ...DRAFT, scope: "agent" as const, target: "desk", action: "cap_steps" as const };
     expect(bodyOf({ ...cap, steps: "many" }, "acme")).toBeNull();
     expect(bodyOf({ ...cap, steps: "5" }, "acme")).toMatchObject({ value: 5 });
+    const money = { ...cap, action: "cap_budget" as const };
+    expect(bodyOf({ ...money, budget: "a lot" }, "acme")).toBeNull();
+    expect(bodyOf({ ...money, budget: "0.25" }, "acme")).toMatchObject({ action: "cap_budget", value: 0.25 });
     const other = { ...DRAFT, scope: "model" as const, target: "gpt", action: "switch_model" as const };
     expect(bodyOf({ ...other, provider: "p" }, "acme")).toBeNull();
     expect(bodyOf({ ...other, provider: "p", model: "m" }, "acme")).toMatchObject({

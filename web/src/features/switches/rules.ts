@@ -14,6 +14,7 @@ export const FITS: Readonly<Record<Action, readonly Scope[]>> = {
   force_review: TOOLS,
   lower_autonomy: TOOLS,
   cap_steps: RUNS,
+  cap_budget: RUNS,
   switch_model: ["model", "route", "agent", "tenant"],
   stop_background: RUNS,
   pause_new: RUNS,
@@ -25,6 +26,7 @@ export const ACTIONS: Readonly<Record<Action, string>> = {
   force_review: "A person is asked about every call",
   lower_autonomy: "Lower its autonomy",
   cap_steps: "At most so many steps a run",
+  cap_budget: "At most so much money a run",
   switch_model: "Ask another model instead",
   stop_background: "Stop background runs",
   pause_new: "Admit no new runs",
@@ -62,6 +64,8 @@ export interface Draft {
   readonly agent: string;
   readonly action: Action;
   readonly steps: string;
+  /** USD. */
+  readonly budget: string;
   readonly level: string;
   readonly provider: string;
   readonly model: string;
@@ -76,6 +80,7 @@ export const DRAFT: Draft = {
   agent: "",
   action: "disable",
   steps: "10",
+  budget: "1.00",
   level: "ask_always",
   provider: "",
   model: "",
@@ -117,6 +122,8 @@ function valueOf(draft: Draft): unknown {
   switch (draft.action) {
     case "cap_steps":
       return /^\d{1,6}$/.test(draft.steps.trim()) ? Number(draft.steps) : undefined;
+    case "cap_budget":
+      return /^\d{1,6}(\.\d{1,6})?$/.test(draft.budget.trim()) ? Number(draft.budget) : undefined;
     case "lower_autonomy":
       return draft.level;
     case "switch_model":
