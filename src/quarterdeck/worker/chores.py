@@ -11,6 +11,7 @@ from quarterdeck.approvals.links import Links
 from quarterdeck.audit.job import Sealer
 from quarterdeck.blobs import service as blobs
 from quarterdeck.blobs.records import SWEEP_START
+from quarterdeck.budgets import job as budgets
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unavailable
@@ -172,6 +173,15 @@ class Chores:
             await asyncio.sleep(PERIOD * random.uniform(0.8, 1.2))
             await surviving("alerts", lambda: _watch(watch))
 
+    async def account_forever(self) -> None:
+        """Book what runs hold of budgets that have ended or are gone, about every five seconds."""
+        while True:
+            await asyncio.sleep(5.0 * random.uniform(0.8, 1.2))
+            await surviving("budgets", self._account_once)
+
+    async def _account_once(self) -> None:
+        await budgets.sweep(self._db)
+
     async def prune_forever(self) -> None:
         """Delete what has served its time or belongs to nobody, and make partitions, about once in ten minutes."""
         while True:
@@ -184,6 +194,7 @@ class Chores:
             await sweep.tidy(tx)
             await counts.sweep(tx)
             await partitions.make_partitions(tx)
+        await budgets.prune(self._db)
         await tell_due(self._db)
         await self._sweep_blobs()
 

@@ -77,6 +77,7 @@ class Post:
             chores.expire_forever(self._around.clock),
             chores.tell_forever(self._around.runs),
             chores.seal_forever(),
+            chores.account_forever(),
             chores.watch_forever(self._around.clock),
             chores.prune_forever(),
             beat_forever(lambda: len(crew.held())),

@@ -36,6 +36,7 @@ CREATE TABLE qd.budget_accounts (
 );
 CREATE INDEX budget_accounts_of_budget ON qd.budget_accounts (budget) WHERE budget IS NOT NULL;
 CREATE INDEX budget_accounts_of_tenant ON qd.budget_accounts (tenant);
+CREATE INDEX budget_accounts_of_runs ON qd.budget_accounts (opened_at) WHERE scope = 'run';
 
 -- An account in one window: one row, or several where many spend from it at once, whose grants sum to the limit. The
 -- database itself refuses to let more be spent and reserved than was granted. No index but the key: updates are HOT.
