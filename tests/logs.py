@@ -17,9 +17,10 @@ from msgspec.structs import replace
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, UserId
 from quarterdeck.core.money import MicroUsd
 from quarterdeck.loop import rules
+from quarterdeck.loop.handoffs import handoff as handing_over
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs import events as e
-from quarterdeck.runs.fold import CallState, RunState, apply
+from quarterdeck.runs.fold import CLOSING, CallState, RunState, apply
 from quarterdeck.runs.messages import AUTHOR, Call, Label, Spoken, Text, Usage, UserMessage
 from quarterdeck.runs.records import ENDED, Effect, Run, Status, StoredEvent
 
@@ -111,6 +112,10 @@ class Simulator:
                 self._ask(step)
             case rules.CallTools():
                 self._call(step)
+            case rules.JudgeInput():
+                self.emit(self._judged())
+            case rules.Close(reason=reason, why=why):
+                self.emit(e.RunClosing(reason=reason, why=why))
             case rules.Doubt(calls=calls):
                 self.emit(*(self._unknown(call) for call in calls))
             case rules.Nudge():
@@ -118,7 +123,7 @@ class Simulator:
             case rules.Park(status=status, why=why):
                 self.emit(e.RunParked(status=status, why=why))
             case rules.Finish():
-                handoff = None if step.status is Status.SUCCEEDED else rules.handoff(self.state, step.why)
+                handoff = None if step.status is Status.SUCCEEDED else handing_over(self.state, step.why)
                 error = step.why if step.status is Status.FAILED else None
                 self.emit(
                     e.RunFinished(
@@ -133,7 +138,40 @@ class Simulator:
             case rules.Rest():
                 pass
 
+    def _judged(self) -> e.GuardrailJudged:
+        if self.choose("of the input", 4) != 3:
+            return e.GuardrailJudged(edge="input", step=0, verdict="allow", checks=("injection",))
+        found = e.Finding("injection", "label", "role-play", score=0.9)
+        return e.GuardrailJudged(edge="input", step=0, verdict="label", checks=("injection",), findings=(found,))
+
+    def _close(self, step: rules.CallModel) -> None:
+        """The question for a last answer: answered, failed, or lost with its worker."""
+        call = f"m{step.step}"
+        asked = e.ModelCalled(
+            step=step.step, call=call, provider="openai", model="gpt-x", decision=ALLOW, purpose=CLOSING, degree=CLOSING
+        )
+        self.emit(asked)
+        match self.choose("of the last question", 3):
+            case 1:
+                self.emit(e.ModelFailed(step=step.step, call=call, code="timeout", message="", purpose=CLOSING))
+            case 2:
+                self.emit(e.RunReleased(why="lease"), after_ms=10_000)
+            case _:
+                said = e.ModelAnswered(
+                    step=step.step,
+                    call=call,
+                    content=(Text("That is how far I came."),),
+                    finish="stop",
+                    served_model="gpt-x",
+                    usage=Usage(input=90, output=9),
+                    purpose=CLOSING,
+                )
+                self.emit(said, after_ms=300)
+
     def _ask(self, step: rules.CallModel) -> None:
+        if step.closing:
+            self._close(step)
+            return
         call = f"m{step.step}"
         self.emit(e.ModelCalled(step=step.step, call=call, provider="openai", model="gpt-x", decision=ALLOW))
         match self.choose("of the model", 8):

@@ -7,16 +7,24 @@ import asyncio
 import random
 import time
 from dataclasses import replace
+from functools import partial
 
 from quarterdeck.core import log as logs
+from quarterdeck.core.clock import Clock, SystemClock
 from quarterdeck.gates import discretion
+from quarterdeck.gates.outages import ModelRoute, Outages, outcome_of
 from quarterdeck.gates.pacing import LONGEST_PAUSE, Pace
 from quarterdeck.gates.secrecy import Secrecy
-from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, OnFault
+from quarterdeck.gates.sizes import Sizes
+from quarterdeck.models.records import Delta, Fault, Model, ModelAnswer, ModelFault, ModelRequest, OnFault
 from quarterdeck.models.service import Models
 from quarterdeck.models.spotlight import mark_of
-from quarterdeck.providers.options import wire_options
+from quarterdeck.pacing.records import Asker, LaneName, Told, Wait
+from quarterdeck.pacing.service import Pacer
+from quarterdeck.providers.options import limits_by_model, wire_options
 from quarterdeck.providers.records import LOCAL, Connection
+from quarterdeck.rates.circuit import Outcome, Pass
+from quarterdeck.releases.records import ModelPin
 from quarterdeck.secrets.redaction import NONE_KNOWN, Cleaning, Redactor
 
 _log = logs.get(__name__)
@@ -31,12 +39,27 @@ _BACKOFF, _BACKOFF_LIMIT = 0.5, 15.0
 class Asking:
     """How a process asks models. Asks whatever it is given: whether that may be asked is the gate's to decide."""
 
-    def __init__(self, models: Models, secrecy: Secrecy | None = None, marks: bytes = b"") -> None:
-        """`marks` is the key of the codes between which untrusted results are shown; empty = they are not marked."""
+    def __init__(
+        self,
+        models: Models,
+        secrecy: Secrecy | None = None,
+        marks: bytes = b"",
+        *,
+        pacer: Pacer | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """`marks` is the key of the codes between which untrusted results are shown; empty = they are not marked.
+
+        Without a `pacer` each process finds out by itself how much a provider bears.
+        """
         self._models = models
         self._secrecy = secrecy
         self._marks = marks
+        self._pacer = pacer
         self._paces: dict[str, Pace] = {}
+        self._sizes = Sizes()
+        self._lanes: dict[ModelRoute, LaneName] = {}
+        self.outages = Outages(clock or SystemClock())
 
     async def answer(
         self, request: ModelRequest, delta: Delta | None = None, on_fault: OnFault | None = None
@@ -45,7 +68,8 @@ class Asking:
 
         `on_fault` is told of each failed try; what was streamed of it is void. A provider that says when to come back
         is obeyed, within reason: when that is too far off the fault is raised with its `retry_after`, for the caller to
-        wait without holding a slot. Raises ModelFault. Cancelling it ends the try under way.
+        wait without holding a slot. So it is when what the provider allows all workers together is used up: nothing
+        was sent then, and the fault is `paced`. Raises ModelFault. Cancelling it ends the try under way.
 
         No secret that the run's tools can be given, and no key of the provider, is asked or answered: what is said of
         one is replaced by its name before anybody reads it.
@@ -71,7 +95,7 @@ class Asking:
             try:
                 return await self._try_discreetly(request, delta, until - started, cleaning)
             except ModelFault as fault:
-                wait = _wait(fault, number, until - time.monotonic())
+                wait = self._next_try(fault, number, until - time.monotonic())
                 ms = int((time.monotonic() - started) * 1000)
                 _log.info("model.failed", run=str(request.run), fault=fault.fault, tries=number, retry_in=wait)
                 if on_fault is not None:
@@ -80,6 +104,17 @@ class Asking:
                     raise
                 await asyncio.sleep(wait)
                 number += 1
+
+    def closed(self, connection: str, model: str) -> str | None:
+        """Why a model over a connection is left alone at the moment, as a clause; None = it is not.
+
+        It failed again and again, or wants to be left alone for long. A short wait for the pace is no reason.
+        """
+        if (why := self.outages.closed((connection, model))) is not None:
+            return why
+        name = self._lanes.get((connection, model))
+        held = self._pacer.held(name) if self._pacer is not None and name is not None else 0.0
+        return f"`{connection}` wants to be left alone for {held:.0f} s" if held > LONGEST_PAUSE else None
 
     def paces(self) -> dict[str, Pace]:
         """The pace of each connection that was asked so far, for metrics."""
@@ -114,25 +149,92 @@ class Asking:
                 code=Fault.UNCONFIGURED,
                 retryable=False,
             )
-        async with await self._models.borrow(found) as model:
+        borrowed = await self._models.borrow(found)
+        async with borrowed as model:
             if found.kind in LOCAL:
                 return await model.answer(request, delta)
             patience = asyncio.timeout(left)
             try:
                 async with patience:
-                    with await self._pace(found).turn():
-                        return await model.answer(request, delta)
+                    return await self._in_turn(found, borrowed.fingerprint, model, request, delta)
             except TimeoutError:
                 if not patience.expired():
                     raise
                 detail = f"`{found.name}` had no place free or gave no answer within {left:.0f} s."
                 raise ModelFault(detail, code=Fault.TIMEOUT, retryable=True) from None
 
+    async def _in_turn(
+        self, found: Connection, fingerprint: str, model: Model, request: ModelRequest, delta: Delta | None
+    ) -> ModelAnswer:
+        """One try at the pace that all workers keep. What comes of it is told to the pace."""
+        self._spare(request.pin)
+        if self._pacer is None:
+            return await self._send(found, model, request, delta)
+        options = wire_options(found.kind, found.options)
+        name = LaneName(found.name, fingerprint, request.pin.id if limits_by_model(found.kind, options) else "")
+        self._lanes[found.name, request.pin.id] = name
+        limits = (options.rpm_limit, options.tpm_limit)
+        turn = await self._pacer.turn(
+            name, Asker(request.tenant, request.run), partial(self._sizes.estimate, request), limits
+        )
+        if isinstance(turn, Wait):
+            raise ModelFault(turn.why, code=Fault.PACED, retryable=True, retry_after=turn.seconds)
+        try:
+            answer = await self._send(found, model, request, delta)
+        except ModelFault as fault:
+            if fault.fault is Fault.RATE_LIMITED:
+                told = fault.pace or Told()
+                await self._pacer.refused(turn, replace(told, retry_after=told.retry_after or fault.retry_after))
+            else:
+                self._pacer.heard(turn, fault.pace, None)
+            raise
+        used = answer.usage.input + answer.usage.output
+        if used:
+            self._sizes.learn(request, used)
+        self._pacer.heard(turn, answer.pace, used or None)
+        return answer
+
+    async def _send(self, found: Connection, model: Model, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
+        """One try, as one of so many under way. What comes of it is told to the model's circuit."""
+        route = (found.name, request.pin.id)
+        with await self._pace(found).turn():
+            given = self.outages.ask(route)
+            if not isinstance(given, Pass):
+                raise self._spared(request.pin, given.seconds)
+            outcome = Outcome.NO_WORD
+            try:
+                answer = await model.answer(request, delta)
+                outcome = Outcome.WELL
+            except ModelFault as fault:
+                outcome = outcome_of(fault.fault)
+                raise
+            finally:
+                self.outages.tell(route, given, outcome)
+            return answer
+
+    def _spare(self, pin: ModelPin) -> None:
+        """Ask nothing of a model that is left alone for longer than one would wait in place."""
+        seconds = self.outages.wait((pin.provider, pin.id))
+        if seconds > 0:
+            raise self._spared(pin, seconds)
+
+    def _spared(self, pin: ModelPin, seconds: float) -> ModelFault:
+        why = self.outages.closed((pin.provider, pin.id)) or f"`{pin.id}` over `{pin.provider}` is being tried out"
+        return ModelFault(f"{why}.", code=Fault.OVERLOADED, retryable=True, retry_after=seconds)
+
+    def _next_try(self, fault: ModelFault, number: int, left: float) -> float | None:
+        """Seconds until the next try, or None when there is none."""
+        if fault.fault is Fault.PACED:
+            return None
+        if fault.fault is Fault.RATE_LIMITED and self._pacer is not None and number < TRIES:
+            return 0.0  # the pace says when
+        return _wait(fault, number, left)
+
     def _pace(self, found: Connection) -> Pace:
         most = _most(found)
         pace = self._paces.get(found.name)
         if pace is None:
-            pace = self._paces[found.name] = Pace(most)
+            pace = self._paces[found.name] = Pace(most, shared=self._pacer is not None)
         pace.allow(most)
         return pace
 

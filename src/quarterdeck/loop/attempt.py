@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from quarterdeck.approvals.links import Links
+from quarterdeck.budgets.estimates import Factors
+from quarterdeck.budgets.records import Line, Spender
+from quarterdeck.budgets.service import Budgets
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import TenantId
 from quarterdeck.db.pool import Database
 from quarterdeck.gates.model import ModelGate
 from quarterdeck.gates.tool import ToolGate
+from quarterdeck.loop.accounts import Accounts
 from quarterdeck.loop.flights import Flights
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import Release
@@ -35,6 +39,8 @@ class Surroundings:
     models: ModelGate
     tools: ToolGate
     switches: Board
+    budgets: Budgets
+    factors: Factors
     runs: Runs
     resolve: Resolve
     read_blobs: ReadBlobs
@@ -55,8 +61,31 @@ class Attempt:
     recorder: Recorder
     run: Run
     release: Release
+    accounts: Accounts
     interrupt: asyncio.Event = field(default_factory=asyncio.Event)
     flights: Flights = field(default_factory=Flights)
+
+    @property
+    def spender(self) -> Spender:
+        """Whose budgets its questions are paid from."""
+        run, admitted = self.run, self.recorder.state.admitted
+        return Spender(
+            tenant=run.tenant,
+            agent=run.agent,
+            release=run.release,
+            user=run.user_id,
+            thread=None if run.thread is None else str(run.thread),
+            run=str(run.id),
+            ancestors=admitted.narrowed.ancestors if admitted and admitted.narrowed else (),
+        )
+
+    def lines(self) -> tuple[Line, ...]:
+        """The limits that its questions are paid under. Raises BudgetsUnknown."""
+        run = self.run
+        standing = self.around.switches.standing(run.tenant, run.agent, background=run.priority < 0)
+        return self.around.budgets.lines(
+            self.spender, self.release.budgets, standing.max_run_micro_usd, run_spent=self.recorder.state.cost
+        )
 
     async def unless_interrupted(self, work: Coroutine[object, object, T], cancel: asyncio.Event) -> T:
         """The result of `work`, or Interrupted as soon as `cancel` is set; the work is cancelled then."""

@@ -10,6 +10,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from quarterdeck.autonomy.rules import lowest
+from quarterdeck.budgets.records import BudgetsUnknown, Scope
 from quarterdeck.core.errors import Error
 from quarterdeck.core.ids import new_run_id
 from quarterdeck.core.json import Json
@@ -67,7 +68,7 @@ async def delegate(attempt: Attempt, server: ToolServer, intent: Intent, said: P
         parent=run.id,
         roles=state.admitted.roles if state.admitted else (),
         claims=state.admitted.claims if state.admitted else {},
-        narrowed=replace(left, vouched=vouched(task, said)),
+        narrowed=replace(left, vouched=vouched(task, said), ancestors=_ancestors(attempt)),
     )
     label = Label(f"agent:{run.agent}", Trust.UNTRUSTED) if said.tainted else MODEL
     return Child(submission, (UserMessage((Text(storable(task)),), label),))
@@ -104,6 +105,17 @@ def narrowing(
 def _least(declared: Json, left: float, *, lowest_allowed: int = 0) -> int:
     chosen = min(declared, left) if isinstance(declared, int | float) and not isinstance(declared, bool) else left
     return max(lowest_allowed, int(chosen))
+
+
+def _ancestors(attempt: Attempt) -> tuple[str, ...]:
+    """The runs whose own budget the child spends from too, outermost first."""
+    run, admitted = str(attempt.run.id), attempt.recorder.state.admitted
+    above = admitted.narrowed.ancestors if admitted and admitted.narrowed else ()
+    try:
+        limited = any(line.scope is Scope.RUN for line in attempt.lines())
+    except BudgetsUnknown:
+        limited = True  # a line too many does no harm: without an account it limits nothing
+    return (*above, run) if limited else above
 
 
 def _traceparent(attempt: Attempt) -> str:

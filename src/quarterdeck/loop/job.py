@@ -1,25 +1,43 @@
 """One attempt at one run: ask the rules what comes next, do it through the gates, write down what came of it."""
 
 import asyncio
+import contextlib
+import random
 from dataclasses import replace
 from datetime import timedelta
+from typing import TypeAlias
 
+from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.text import shorten
+from quarterdeck.gates.asking import Fault, ModelFault
+from quarterdeck.guardrails.records import Ports
 from quarterdeck.loop import rules
+from quarterdeck.loop.aside import Aside
 from quarterdeck.loop.attempt import Attempt, Interrupted
 from quarterdeck.loop.flights import Flight
-from quarterdeck.loop.model_turn import Denied, ModelTurn, Unanswered
+from quarterdeck.loop.guarding import Guarding
+from quarterdeck.loop.model_turn import ModelTurn
+from quarterdeck.loop.output import OutputCheck
 from quarterdeck.loop.parting import Parting
+from quarterdeck.loop.questions import Denied, Questions, Unanswered
+from quarterdeck.loop.shortening import Shortening
 from quarterdeck.loop.talk import Talk
 from quarterdeck.loop.tool_turn import ToolTurn
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs import log
-from quarterdeck.runs.events import CancelRequested, MessageAdded, OutputRejected
+from quarterdeck.runs.events import CancelRequested, MessageAdded, OutputRejected, RunClosing
+from quarterdeck.runs.fold import PATIENT
+from quarterdeck.runs.log import FencedOut
 from quarterdeck.runs.messages import AUTHOR, Text, UserMessage
 
 FAULTS = 5
 """Model calls in a row that may come to nothing, each after a longer wait, before the run fails."""
 FIRST_WAIT = 5.0
+LONGEST_WAIT = 60.0
+"""Seconds that a run waits at most beyond what a busy provider asks for."""
+PACE = "pace"
+"""Why a run waits whose provider has no room."""
+_Going: TypeAlias = rules.CallModel | rules.CallTools | rules.JudgeInput | rules.Close | rules.Doubt | rules.Nudge
 
 
 class Job:
@@ -29,12 +47,14 @@ class Job:
         self._attempt = attempt
         self._recorder = attempt.recorder
         self._parting = parting
-        talk = Talk(attempt)
-        self._model = ModelTurn(attempt, talk)
+        talk, questions = Talk(attempt), Questions(attempt)
+        aside = Aside(attempt, questions)
+        self._guarding = Guarding(attempt, talk, Ports(ask=aside.judge, signals=(Interrupted, FencedOut, Unavailable)))
+        self._model = ModelTurn(attempt, talk, questions, Shortening(attempt, talk, aside), self._guarding)
         self._tools = ToolTurn(attempt, talk)
         self._drain = asyncio.Event()
         schema = attempt.release.output_schema
-        self._output = rules.OutputCheck(schema) if schema else None
+        self._output = OutputCheck(schema) if schema else None
 
     def interrupt(self) -> None:
         """A cancel request is in the log: stop what is in flight and account for it."""
@@ -73,7 +93,8 @@ class Job:
         if self._attempt.interrupt.is_set() and self._recorder.state.cancel is None:
             await self._learn_of_cancel()
         now = self._attempt.around.clock.now()
-        step = rules.next_step(self._recorder.state, self._limits(), now, self._output)
+        behaviour = self._attempt.release.behaviour
+        step = rules.next_step(self._recorder.state, self._limits(), now, self._output, behaviour)
         if isinstance(step, rules.Finish | rules.Park | rules.Rest):
             await self._end(step)
             return True
@@ -88,16 +109,26 @@ class Job:
         cap = self._attempt.around.switches.standing(run.tenant, run.agent, background=run.priority < 0).max_steps
         return limits if cap is None or cap >= limits.max_steps else replace(limits, max_steps=cap)
 
-    async def _go_on(self, step: rules.CallModel | rules.CallTools | rules.Doubt | rules.Nudge) -> bool:
+    async def _go_on(self, step: _Going) -> bool:
         match step:
             case rules.CallModel():
                 return await self._ask(step)
+            case rules.JudgeInput():
+                return await self._judge_input()
+            case rules.Close(reason=reason, why=why):
+                self._recorder.emit(RunClosing(reason=reason, why=why))
             case rules.CallTools():
                 return await self._call(step)
             case rules.Doubt():
                 await self._tools.doubt(step.calls)
             case rules.Nudge():
                 self._nudge(step)
+        return False
+
+    async def _judge_input(self) -> bool:
+        # Why it was interrupted, if it was, is the next thing that is looked at.
+        with contextlib.suppress(Interrupted):
+            await self._guarding.judge_input()
         return False
 
     async def _call(self, step: rules.CallTools) -> bool:
@@ -135,15 +166,29 @@ class Job:
         return True
 
     async def _wait_or_fail(self, trouble: Unanswered) -> None:
-        """A model that can't be had now: wait, longer each time; in the end fail with the evidence."""
+        """A model that can't be had now: wait, longer each time; in the end fail with the evidence.
+
+        One that has too much to do is waited for as long as it takes: nothing is dropped because others were faster.
+        """
         fault, faults = trouble.fault, self._recorder.state.faults
         model = self._attempt.release.model.id
+        if fault.fault in PATIENT:
+            await self._wait_for_room(fault)
+            return
         if not fault.retryable or faults >= FAULTS:
             await self._parting.fail_for_good(f"model.{fault.fault}", f"{model}: {shorten(fault.detail, 1000)}")
             return
         wait = timedelta(seconds=max(fault.retry_after or 0.0, FIRST_WAIT * 2 ** (faults - 1)))
         why = f"{model} gave no answer ({fault.fault}); next try in {wait.total_seconds():.0f} s"
         await self._parting.try_later(f"model.{fault.fault}", why, wait)
+
+    async def _wait_for_room(self, fault: ModelFault) -> None:
+        held = min(self._recorder.state.held, 16)
+        # Full jitter, so that those who were sent away together do not come back together.
+        longest = min(LONGEST_WAIT, 2.0 ** (held - 1))
+        wait = (fault.retry_after or 0.0) + random.uniform(0.0, 1.0 if fault.fault == Fault.PACED else longest)
+        why = f"its provider has too much to do ({fault.fault}); next try in {wait:.0f} s"
+        await self._parting.try_later(PACE, why, timedelta(seconds=wait))
 
     def _nudge(self, step: rules.Nudge) -> None:
         if step.errors:

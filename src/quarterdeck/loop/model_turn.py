@@ -1,194 +1,217 @@
-"""The model's turn: assemble what it is shown, ask through the gate, keep the answer or the fault."""
+"""The model's turn: assemble what it is shown, ask, save where money runs low, keep the answer or the fault."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
-from quarterdeck.core.text import shorten, storable, storable_json
-from quarterdeck.gates.asking import ModelFault
-from quarterdeck.gates.model import ModelAnswer, ModelFacts, ModelRequest
-from quarterdeck.gates.records import Verdict
-from quarterdeck.loop import rules
+from msgspec import structs
+
+from quarterdeck.gates.asking import Fault, ModelAnswer, ModelRequest
+from quarterdeck.gates.routing import Choice
+from quarterdeck.loop import closing, degrees, rules
+from quarterdeck.loop.accounts import LOST, SLICE
+from quarterdeck.loop.answers import answered, clean, drifts
 from quarterdeck.loop.attempt import Attempt
+from quarterdeck.loop.degrees import Degree
 from quarterdeck.loop.deltas import Deltas
-from quarterdeck.loop.flights import Flight
+from quarterdeck.loop.guarding import Guarding
+from quarterdeck.loop.questions import Denied, Draft, Questions, Trouble, Unaffordable, Unanswered
 from quarterdeck.loop.shortening import Shortening
 from quarterdeck.loop.talk import Talk
-from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelDrifted, ModelFailed
-from quarterdeck.runs.messages import Call, Spoken, Text
+from quarterdeck.runs.conversation import told
+from quarterdeck.runs.events import ModelAnswered, ModelFailed, RunClosing
+from quarterdeck.runs.messages import Call, Message, ModelMessage, ToolMessage
+from quarterdeck.runs.records import StopReason
 
-
-@dataclass(frozen=True, slots=True)
-class Denied:
-    """The gate did not let the question out. `later`: seconds after which it may, where it is only "not now"."""
-
-    code: str
-    why: str
-    later: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """The provider gave no useful answer, after all the tries that the gate makes."""
-
-    fault: ModelFault
+_LEAST_SHOWN = 2_000
+"""Tokens to which a conversation is shortened at most, to save."""
 
 
 class ModelTurn:
     """Asks the model on behalf of one attempt."""
 
-    def __init__(self, attempt: Attempt, talk: Talk) -> None:
+    def __init__(
+        self, attempt: Attempt, talk: Talk, questions: Questions, shortening: Shortening, guarding: Guarding
+    ) -> None:
         self._attempt = attempt
         self._talk = talk
-        self._shortening = Shortening(attempt, talk)
+        self._questions = questions
+        self._shortening = shortening
+        self._saving = Shortening(attempt, talk)
+        self._guarding = guarding
 
     async def take(self, step: rules.CallModel) -> Denied | Unanswered | None:
-        """Ask once. None: the answer is in the state. Raises Interrupted."""
+        """Ask once. None: the answer is in the state, or the run is closing. Raises Interrupted."""
+        self._lose()
+        if step.closing:
+            return await self._close(step)
+        has_cheaper = self._attempt.release.cheaper is not None
+        degree = degrees.wanted(self._questions.left, has_cheaper=has_cheaper)
+        while True:
+            if not step.again:
+                await self._make_room(step, degree)
+            trouble = await self._ask(step, degree)
+            if not isinstance(trouble, Unaffordable):
+                return trouble
+            degree = degrees.below(degree, has_cheaper=has_cheaper)
+            if degree is Degree.NO_TOOLS:
+                self._attempt.recorder.emit(RunClosing(reason=StopReason.BUDGET, why=trouble.why))
+                return None
+
+    def _lose(self) -> None:
+        """Write down what an attempt before has asked and nobody has heard the answer of: it may have cost all."""
         attempt, recorder = self._attempt, self._attempt.recorder
-        if not step.again:
-            _ = await self._shortening.make_room(step.step)
-        request, digest = await self._request(step)
-        recorder.step = f"asking {request.pin.id} (step {step.step})"
-        used, now = recorder.state.usage, attempt.around.clock.now()
-        seconds = recorder.state.active_ms_at(now) / 1000
-        facts = ModelFacts(step.step - 1, used.input + used.output, seconds, background=attempt.run.priority < 0)
-        decision = await attempt.around.models.decide(request, attempt.release, facts)
-        if decision.later_ms is not None:
-            return Denied("switch", decision.reason, decision.later_ms / 1000)
-        called = ModelCalled(
-            step=step.step,
-            call=request.call,
-            provider=request.pin.provider,
-            model=request.pin.id,
-            decision=decision,
-            prompt=digest,
-            messages=len(request.messages),
+        asked, of = recorder.state.asked, recorder.state.asked_attempt
+        if asked is None or of == recorder.hold.attempt:
+            return
+        attempt.accounts.lost(asked, of)
+        recorder.emit(
+            ModelFailed(
+                step=asked.step,
+                call=asked.call,
+                code=LOST,
+                message="Its worker died before an answer was heard.",
+                retry_in_ms=0,
+                purpose=asked.purpose,
+                presumed=asked.reserved,
+            )
         )
-        recorder.emit(called)
-        if decision.verdict != Verdict.ALLOW:
-            recorder.emit(ModelFailed(step=step.step, call=request.call, code="denied", message=decision.reason))
-            return Denied(f"model.{decision.rule}", decision.reason)
-        await recorder.flush()
-        try:
-            self._keep(request, await self._answer(request, again=step.again))
-        except ModelFault as fault:
-            recorder.emit(_failed(request, fault))
-            return Unanswered(fault)
+
+    async def _make_room(self, step: rules.CallModel, degree: Degree) -> None:
+        if degree is not Degree.SHORTER:
+            await self._shortening.make_room(step.step)
+            return
+        counted = self._attempt.recorder.state.counted
+        await self._saving.make_room(step.step, most=max(_LEAST_SHOWN, counted // 2))
+
+    async def _ask(self, step: rules.CallModel, degree: Degree) -> Trouble | None:
+        """Ask over the route that takes this step, and over the fallbacks where its provider fails."""
+        tried: list[str] = []
+        while True:
+            outcome, choice = await self._ask_one(step, degree, tried)
+            if not isinstance(outcome, Unanswered) or outcome.fault.fault in _WAITED_OUT:
+                return outcome
+            tried.append(choice.route)
+            if self._questions.choose("", degree, tried=tried).closed:
+                return outcome
+
+    async def _ask_one(
+        self, step: rules.CallModel, degree: Degree, tried: Sequence[str]
+    ) -> tuple[Trouble | None, Choice]:
+        talk = await self._talk.conversation()
+        offers = self._attempt.around.tools.offers(self._attempt.release)
+        size = self._questions.size_of(talk.system, talk.messages, self._attempt.recorder.state.counted)
+        choice = self._questions.choose("", degree, size, tools=bool(offers), tried=tried)
+        steps_left = self._attempt.release.limits.max_steps - step.step + 1
+        request = self._request(step.step, f"m{step.step}", choice, self._guarding.system(talk.system), talk.messages)
+        request = replace(
+            request,
+            tools=offers,
+            output_schema=self._attempt.release.output_schema,
+            notice=degrees.notice(self._questions.left, steps_left, degree),
+        )
+        deltas = self._deltas(request, again=step.again or bool(tried))
+        tools, trimmed = _first_read(talk.messages), self._talk.trimmed_tokens
+        draft = Draft(request, choice, degree, talk.digest(), deltas, tools, trimmed)
+        outcome = await self._questions.put(draft)
+        if not isinstance(outcome, ModelAnswer):
+            return outcome, choice
+        await self._keep(request, outcome)
+        return None, choice
+
+    async def _close(self, step: rules.CallModel) -> Denied | Unanswered | None:
+        """Ask for a last answer: from the whole conversation if it can be paid, else from notes of it."""
+        attempt, release, state = self._attempt, self._attempt.release, self._attempt.recorder.state
+        assert state.closing is not None
+        outcome = await self._ask_for_the_last(step, state.closing.why)
+        if isinstance(outcome, Unaffordable):
+            choice = self._questions.choose(SLICE, Degree.CHEAPER)
+            pin = replace(choice.pin, max_output_tokens=min(closing.MOST_TOKENS, choice.pin.max_output_tokens))
+            system = closing.system_text(release.agent, release.description)
+            notes = closing.notes(state, state.closing)
+            request = self._request(step.step, SLICE, replace(choice, pin=pin), system, notes)
+            draft = Draft(replace(request, purpose=SLICE), replace(choice, pin=pin), Degree.CLOSING)
+            outcome = await self._questions.put(draft)
+            if isinstance(outcome, ModelAnswer):
+                await self._keep(draft.request, outcome)
+        if isinstance(outcome, Unaffordable) or (isinstance(outcome, Denied) and outcome.later is not None):
+            attempt.recorder.emit(_no_last_answer(step, outcome.why))
         return None
 
-    async def _answer(self, request: ModelRequest, *, again: bool) -> ModelAnswer:
-        attempt, recorder = self._attempt, self._attempt.recorder
-        watched, name = attempt.around.watched, attempt.run.id.hex
-        deltas: Deltas | None = None
-        if watched(name):
-            deltas = Deltas(
-                attempt.around.wakes, lambda: watched(name), attempt.run.id, request.step, recorder.hold.attempt
-            )
-            if again:
-                deltas.reset()
-
-        async def on_fault(fault: ModelFault, tries: int, again_in: float | None, ms: int) -> None:
-            if again_in is not None:  # the last one is written by whoever catches it
-                if deltas is not None:
-                    deltas.reset()
-                recorder.emit(_failed(request, fault, int(again_in * 1000), ms, tries))
-                await recorder.flush()
-
-        try:
-            answering = attempt.around.models.answer(request, deltas.add if deltas else None, on_fault)
-            pin = request.pin
-            with attempt.flights.begin(Flight(model=pin.id, provider=pin.provider)) as flight:
-                return await attempt.unless_interrupted(answering, flight.cancel)
-        finally:
-            if deltas is not None:
-                deltas.send()
-
-    def _keep(self, request: ModelRequest, answer: ModelAnswer) -> None:
-        """The answer into the log, and what was odd about it."""
-        recorder = self._attempt.recorder
-        recorder.emit(
-            ModelAnswered(
-                step=request.step,
-                call=request.call,
-                content=clean(answer.content),
-                finish=answer.finish,
-                served_model=answer.served_model,
-                usage=answer.usage,
-                cost=answer.cost,
-                response_id=answer.response_id,
-                ms=answer.ms,
-                first_token_ms=answer.first_token_ms,
-                tries=recorder.state.faults + 1,
-            )
+    async def _ask_for_the_last(self, step: rules.CallModel, why: str) -> Trouble | None:
+        """From the newest part of the conversation; tools are still shown, so that its beginning stays the same."""
+        talk, state, tools = await self._talk.conversation(), self._attempt.recorder.state, self._attempt.around.tools
+        choice = self._questions.choose(SLICE, Degree.CHEAPER)
+        open_calls = told(state)[len(state.messages) :]
+        messages = (*talk.messages, *open_calls)
+        request = self._request(step.step, f"m{step.step}", choice, self._guarding.system(talk.system), messages)
+        request = replace(
+            request, purpose=SLICE, tools=tools.offers(self._attempt.release), notice=closing.LAST_WORDS.format(why=why)
         )
-        if not self._attempt.around.models.same_model(request.pin, answer.served_model):
-            recorder.emit(_drift(request, answer.served_model, ""))
-        for difference in answer.differences:
-            recorder.emit(_drift(request, answer.served_model, storable(difference)))
+        outcome = await self._questions.put(Draft(request, choice, Degree.NO_TOOLS, talk.digest()))
+        if not isinstance(outcome, ModelAnswer):
+            return outcome
+        await self._keep(request, outcome)
+        return None
 
-    async def _request(self, step: rules.CallModel) -> tuple[ModelRequest, str]:
-        """The question, and the digest of everything in it."""
+    def _request(self, step: int, call: str, choice: Choice, system: str, messages: Sequence[Message]) -> ModelRequest:
         attempt, release = self._attempt, self._attempt.release
-        talk = await self._talk.conversation()
-        request = ModelRequest(
+        return ModelRequest(
             tenant=attempt.run.tenant,
             run=attempt.run.id,
             agent=release.agent,
             release=release.id,
-            step=step.step,
-            call=f"m{step.step}",
-            pin=attempt.around.models.pin(attempt.run.tenant, release),
-            system=talk.system,
-            messages=talk.messages,
-            tools=attempt.around.tools.offers(release),
-            output_schema=release.output_schema,
+            step=step,
+            call=call,
+            pin=choice.pin,
+            system=system,
+            messages=messages,
+            tools=(),
             tags=attempt.run.tags,
             secrets=release.secrets,
         )
-        return request, talk.digest()
+
+    def _deltas(self, request: ModelRequest, *, again: bool) -> Deltas | None:
+        """Where the answer streams to while somebody listens; nowhere before it is judged as a whole."""
+        attempt, name = self._attempt, self._attempt.run.id.hex
+        watched = attempt.around.watched
+        if not watched(name):
+            return None
+        hold = self._attempt.recorder.hold
+        deltas = Deltas(attempt.around.wakes, lambda: watched(name), attempt.run.id, request.step, hold.attempt)
+        if again:
+            deltas.reset()
+        return deltas
+
+    async def _keep(self, request: ModelRequest, answer: ModelAnswer) -> None:
+        """The answer into the log, as far as its guardrails let it, and what was odd about it."""
+        recorder = self._attempt.recorder
+        content = clean(answer.content)
+        if request.purpose == SLICE:
+            content = tuple(part for part in content if not isinstance(part, Call))
+        said: ModelAnswered = answered(request, answer, content, recorder.state.faults + 1)
+        if self._guarding.of_output and not ModelMessage(content).calls:
+            judged = await self._guarding.judge_output(request.step, content)
+            recorder.emit(structs.replace(said, content=judged.content), *judged.events)
+        else:
+            recorder.emit(said)
+        same = self._attempt.around.models.same_model(request.pin, answer.served_model)
+        recorder.emit(*drifts(request, answer, same_model=same))
 
 
-def clean(content: tuple[Spoken, ...]) -> tuple[Spoken, ...]:
-    """Storable, and with one id a call: what the model said twice under one id must not be answered as one."""
-    seen: set[str] = set()
-    cleaned: list[Spoken] = []
-    for part in content:
-        match part:
-            case Text(text=text):
-                safe = storable(text)
-                cleaned.append(part if safe is text else Text(safe, part.label))
-            case Call():
-                cleaned.append(_clean_call(part, seen))
-            case _:
-                cleaned.append(part)
-    return tuple(cleaned)
+_WAITED_OUT = frozenset({Fault.RATE_LIMITED, Fault.PACED, Fault.DIVERGED, Fault.NOT_RECORDED})
+"""Faults for which no other route is taken: they pass, or belong to a replay."""
 
 
-def _clean_call(call: Call, seen: set[str]) -> Call:
-    id_, number = storable(call.id) or "call", 2
-    while id_ in seen:
-        id_, number = f"{call.id or 'call'}-{number}", number + 1
-    seen.add(id_)
-    arguments = storable_json(call.arguments)
-    assert isinstance(arguments, Mapping)
-    return Call(id_, storable(call.tool), arguments, storable(call.raw) if call.raw is not None else None)
+def _no_last_answer(step: rules.CallModel, why: str) -> ModelFailed:
+    return ModelFailed(step=step.step, call=SLICE, code="no_last_answer", message=why, purpose=SLICE)
 
 
-def _failed(
-    request: ModelRequest, fault: ModelFault, retry_in_ms: int | None = None, ms: int = 0, tries: int = 1
-) -> ModelFailed:
-    return ModelFailed(
-        step=request.step,
-        call=request.call,
-        code=fault.fault,
-        message=storable(shorten(fault.detail, 2000)),
-        status=fault.http_status,
-        retry_in_ms=retry_in_ms,
-        ms=ms,
-        try_=tries,
-    )
-
-
-def _drift(request: ModelRequest, served: str, difference: str) -> Event:
-    return ModelDrifted(
-        step=request.step, call=request.call, wanted=request.pin.id, served=served, difference=difference
-    )
+def _first_read(messages: Sequence[Message]) -> tuple[str, ...]:
+    """The tools whose results the model has not read before."""
+    tools: list[str] = []
+    for message in reversed(messages):
+        if isinstance(message, ModelMessage):
+            break
+        if isinstance(message, ToolMessage):
+            tools.append(message.tool)
+    return tuple(dict.fromkeys(reversed(tools)))

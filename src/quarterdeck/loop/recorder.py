@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from msgspec.structs import replace
 
+from quarterdeck.budgets.records import Refused, Reserved
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unavailable
@@ -12,9 +13,10 @@ from quarterdeck.db.faults import CommitUnknown
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
 from quarterdeck.db.wakes import ADMIT, CONTROL
+from quarterdeck.loop.accounts import Accounts, Stake
 from quarterdeck.loop.ledger import Child, Ledger
 from quarterdeck.runs import log, rules, view
-from quarterdeck.runs.events import Event, RunParked, RunReleased, ToolCalled
+from quarterdeck.runs.events import Event, ModelCalled, RunParked, RunReleased, ToolCalled
 from quarterdeck.runs.fold import RunState, apply
 from quarterdeck.runs.log import Departure, Hold
 from quarterdeck.runs.records import PARKED, Effect, Run, Status
@@ -43,6 +45,7 @@ class Recorder:
         run: Run,
         lease_good: Callable[[], bool],
         ledger: Ledger,
+        accounts: Accounts,
     ) -> None:
         self.state = state
         self.hold = hold
@@ -55,6 +58,7 @@ class Recorder:
         self._risk = run.risk_level
         self._child = run.parent is not None
         self._ledger = ledger
+        self._accounts = accounts
         self.step = "starting"
         for call in state.calls:
             if call.intent is not None:
@@ -92,6 +96,44 @@ class Recorder:
                 await undisturbed(self._patiently(lambda tx: self._append(tx, events, state)))
                 del self._events[: len(events)]
 
+    async def ask(self, called: ModelCalled, stake: Stake) -> Reserved | Refused:
+        """Commit what was emitted and a question, with what is set aside for it, in one transaction.
+
+        Refused: nothing is set aside, and the question is not in the log; what was emitted before it is.
+        """
+        async with self._turn:
+            events, state = self._events[:], self.state
+            asked = apply(state, called, self.hold.attempt, self._clock.now())
+            outcome: list[Reserved | Refused] = []
+
+            async def work(tx: Tx) -> None:
+                # What the last question really cost is booked first: the rest of its worst case may pay for this one.
+                await self._accounts.enter(tx, events)
+                outcome[:] = [await self._accounts.set_aside(tx, called, stake)]
+                if isinstance(outcome[0], Reserved):
+                    await self._write(tx, [*events, called], asked)
+                elif events:
+                    await self._write(tx, events, state)
+
+            await undisturbed(self._patiently(work))
+            del self._events[: len(events)]
+            if isinstance(outcome[0], Reserved):
+                self.state = replace(asked, last_seq=self.state.last_seq)
+                self._accounts.asked(called, stake)
+            return outcome[0]
+
+    async def set_aside(self, called: ModelCalled, stake: Stake) -> Reserved | Refused:
+        """Set a question's worst case aside once more: for another try of what may have been charged already."""
+        outcome: list[Reserved | Refused] = []
+
+        async def work(tx: Tx) -> None:
+            outcome[:] = [await self._accounts.set_aside(tx, called, stake)]
+
+        await undisturbed(self._patiently(work))
+        if isinstance(outcome[0], Reserved):
+            self._accounts.asked(called, stake)
+        return outcome[0]
+
     async def leave(self, to: Departure, *events: Event) -> None:
         """Commit what was emitted and these last events, and give the run up for another status."""
         self.emit(*events)
@@ -120,6 +162,10 @@ class Recorder:
         await self._leave(tx, [*events, last], after, to)
 
     async def _append(self, tx: Tx, events: Sequence[Event], state: RunState) -> None:
+        await self._write(tx, events, state)
+        await self._accounts.enter(tx, events)
+
+    async def _write(self, tx: Tx, events: Sequence[Event], state: RunState) -> None:
         audited = self._ledger.audited(events)
         last = await log.append(tx, self.hold, events, state, step=self.step, risk=self._risk, audited=audited)
         await self._ledger.enter(tx, events, state)
@@ -128,6 +174,7 @@ class Recorder:
     async def _leave(self, tx: Tx, events: Sequence[Event], state: RunState, to: Departure) -> None:
         last = await log.leave(tx, self.hold, events, state, self._risk, to, self._ledger.audited(events))
         await self._ledger.enter(tx, events, state)
+        await self._accounts.enter(tx, events)
         if to.ended or to.status in PARKED:
             await view.announce(tx, self.hold.tenant, self.hold.run, "run.finished" if to.ended else "run.parked")
         if to.status is Status.QUEUED or (to.ended and state.admitted and state.admitted.thread):

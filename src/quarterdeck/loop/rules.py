@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from quarterdeck.core.json import Json, JsonObject, decode
+from quarterdeck.core.json import Json
+from quarterdeck.loop.output import Fits, Misfits, OutputCheck
 from quarterdeck.releases.records import Limits
-from quarterdeck.runs.events import RunEscalated
+from quarterdeck.runs.events import RunClosing, RunEscalated
 from quarterdeck.runs.fold import CallState, RunState
-from quarterdeck.runs.messages import Call, ModelMessage, Text
-from quarterdeck.runs.parts import Handoff
+from quarterdeck.runs.messages import ModelMessage, Text
 from quarterdeck.runs.records import CHILD, Effect, Repeat, Status, StopReason
-from quarterdeck.spec.schemas import Compiled
 
 EMPTY = "empty"
 CUT_OFF = "cut_off"
@@ -23,10 +22,27 @@ REPAIR = "repair"
 
 @dataclass(frozen=True, slots=True)
 class CallModel:
-    """Ask the model. `again`: the attempt before asked already and got no answer that was kept."""
+    """Ask the model. `again`: the attempt before asked already and got no answer that was kept.
+
+    `closing`: for a last answer and nothing more.
+    """
 
     step: int
     again: bool = False
+    closing: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeInput:
+    """Put what the user said before the input guardrails, once, before any model reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """A limit is reached: from here on only a last answer is asked for."""
+
+    reason: StopReason
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +96,56 @@ class Rest:
     """Nothing to do: the run has ended."""
 
 
-Step: TypeAlias = CallModel | CallTools | Doubt | Nudge | Park | Finish | Rest
+Step: TypeAlias = CallModel | CallTools | JudgeInput | Close | Doubt | Nudge | Park | Finish | Rest
+
+GRACEFUL = 3
+"""The behaviour from which on inputs are judged and a run that has reached a limit is asked for a last answer."""
 
 
-def next_step(state: RunState, limits: Limits, now: datetime, output: "OutputCheck | None" = None) -> Step:
+def next_step(
+    state: RunState,
+    limits: Limits,
+    now: datetime,
+    output: OutputCheck | None = None,
+    behaviour: int = GRACEFUL,
+) -> Step:
     """The one next step. Deterministic: the same state and time give the same step in any process."""
+    ended = _ended(state)
+    if ended is not None:
+        return ended
+    step = _open(state, limits, now, output, behaviour)
+    if isinstance(step, Close) and behaviour < GRACEFUL:
+        return Finish(Status.STOPPED, reason=step.reason, why=step.why)
+    return step
+
+
+def _ended(state: RunState) -> Step | None:
+    """What is left to do for a run that has ended, or that somebody has decided to end."""
     if state.finished:
         return Rest()
     if state.cancel:
         return Finish(Status.CANCELLED, why=f"cancelled by {state.cancel.by}")
     if state.escalated:
         return _passed_on(state.escalated)
+    for judged in (state.input_judged, state.output_judged):
+        if judged is not None and judged.verdict == "deny":
+            why = f"the {judged.edge} guardrail {judged.rule} refused it"
+            return Finish(Status.STOPPED, judged.reason, reason=StopReason.POLICY, why=why)
+    return _closing(state, state.closing) if state.closing else None
+
+
+def _closing(state: RunState, closing: RunClosing) -> Step:
+    """One question for a last answer; if nothing comes of it, what the log knows has to do."""
+    if state.answer is None and state.asked is None and not state.faults:
+        return CallModel(state.steps + 1, closing=True)
+    text = ModelMessage(state.answer.content).text.strip() if state.answer is not None else ""
+    return Finish(Status.STOPPED, text, reason=StopReason(closing.reason), why=closing.why)
+
+
+def _open(state: RunState, limits: Limits, now: datetime, output: OutputCheck | None, behaviour: int) -> Step:
+    """What an open run does next."""
+    if behaviour >= GRACEFUL and state.input_judged is None and not state.steps:
+        return JudgeInput()
     if state.calls:
         return _calls(state, limits, now)
     if state.answer is not None:
@@ -130,17 +185,17 @@ def _tools(calls: tuple[CallState, ...]) -> str:
     return ", ".join(sorted({call.call.tool for call in calls}))
 
 
-def _over_calls(state: RunState, fresh: tuple[CallState, ...], limits: Limits, now: datetime) -> Finish | None:
+def _over_calls(state: RunState, fresh: tuple[CallState, ...], limits: Limits, now: datetime) -> Close | None:
     if fresh and len(fresh) == len(state.calls) and state.tool_calls + len(fresh) > limits.max_tool_calls:
-        return _stop(StopReason.CALLS, f"the limit of {limits.max_tool_calls} tool calls is reached")
+        return Close(StopReason.CALLS, f"the limit of {limits.max_tool_calls} tool calls is reached")
     if fresh and repeats(state.turns) > limits.max_repeats + 1:
-        return _stop(StopReason.LOOP, f"the same calls came {repeats(state.turns)} times in a row")
+        return Close(StopReason.LOOP, f"the same calls came {repeats(state.turns)} times in a row")
     if fresh and state.active_ms_at(now) > limits.max_seconds * 1000:
-        return _stop(StopReason.TIME, f"the limit of {limits.max_seconds:g} s of execution is reached")
+        return Close(StopReason.TIME, f"the limit of {limits.max_seconds:g} s of execution is reached")
     return None
 
 
-def _answered(state: RunState, output: "OutputCheck | None") -> Step:
+def _answered(state: RunState, output: OutputCheck | None) -> Step:
     answer = state.answer
     assert answer is not None
     message = ModelMessage(answer.content)
@@ -159,7 +214,7 @@ def _answered(state: RunState, output: "OutputCheck | None") -> Step:
     return _structured(state, output.judge(text), text)
 
 
-def _structured(state: RunState, judged: "Fits | Misfits", text: str) -> Step:
+def _structured(state: RunState, judged: Fits | Misfits, text: str) -> Step:
     if isinstance(judged, Fits):
         return Finish(Status.SUCCEEDED, text, judged.value)
     if state.rejected is not None:
@@ -176,24 +231,20 @@ def _structured(state: RunState, judged: "Fits | Misfits", text: str) -> Step:
 def _ask(state: RunState, limits: Limits, now: datetime) -> Step:
     again = state.asked is not None
     if not again and state.steps >= limits.max_steps:
-        return _stop(StopReason.STEPS, f"the limit of {limits.max_steps} steps is reached")
+        return Close(StopReason.STEPS, f"the limit of {limits.max_steps} steps is reached")
     if state.usage.input + state.usage.output >= limits.max_tokens:
-        return _stop(StopReason.TOKENS, f"the limit of {limits.max_tokens:,} tokens is reached")
+        return Close(StopReason.TOKENS, f"the limit of {limits.max_tokens:,} tokens is reached")
     if state.active_ms_at(now) > limits.max_seconds * 1000:
-        return _stop(StopReason.TIME, f"the limit of {limits.max_seconds:g} s of execution is reached")
+        return Close(StopReason.TIME, f"the limit of {limits.max_seconds:g} s of execution is reached")
     count = repeats(state.turns)
     if count >= limits.max_repeats and LOOPING not in state.nudges[-1:]:
         if count > limits.max_repeats + 1:
-            return _stop(StopReason.LOOP, f"the same calls came {count} times in a row")
+            return Close(StopReason.LOOP, f"the same calls came {count} times in a row")
         return Nudge(
             LOOPING,
             f"You have made the same tool calls {count} times in a row. {_ADVICE}",
         )
     return CallModel(state.asked.step if state.asked else state.steps + 1, again)
-
-
-def _stop(reason: StopReason, why: str) -> Finish:
-    return Finish(Status.STOPPED, reason=reason, why=why)
 
 
 def may_repeat(call: CallState) -> bool:
@@ -222,82 +273,6 @@ def repeats(turns: Sequence[str], longest: int = 3) -> int:
             count += 1
         best = max(best, count)
     return best
-
-
-@dataclass(frozen=True, slots=True)
-class Fits:
-    """The answer is JSON of the wanted shape."""
-
-    value: Json
-
-
-@dataclass(frozen=True, slots=True)
-class Misfits:
-    """The answer is not; each error names its place."""
-
-    errors: tuple[str, ...]
-
-
-class OutputCheck:
-    """A release's output schema, compiled once."""
-
-    def __init__(self, schema: JsonObject) -> None:
-        self._schema = Compiled(schema)
-
-    def judge(self, text: str) -> Fits | Misfits:
-        """Whether an answer is JSON that fits. One fenced code block around it is accepted: models do that."""
-        try:
-            value = decode(_unfenced(text))
-        except ValueError as error:
-            return Misfits((f"not JSON: {error}",))
-        found = self._schema.misfits(value)
-        if isinstance(found, str):
-            return Misfits((f"the whole answer: {found}",))
-        errors = tuple(
-            f"{'/'.join(str(part) for part in error.instance_path) or 'the whole answer'}: {error.message}"
-            for error in found[:10]
-        )
-        return Misfits(errors) if errors else Fits(value)
-
-
-def _unfenced(text: str) -> str:
-    lines = text.strip().splitlines()
-    if len(lines) >= 2 and lines[0].startswith("```") and lines[-1].strip() == "```":
-        return "\n".join(lines[1:-1])
-    return text
-
-
-def handoff(state: RunState, why: str) -> Handoff:
-    """What was done, what is left and why it stopped, from the log alone: no model has to be asked for it."""
-    done = tuple(f"{tool} × {count}" if count > 1 else tool for tool, count in state.tools_called.items())
-    return Handoff(done, tuple(_left(state)), why, _last_words(state))
-
-
-def _left(state: RunState) -> list[str]:
-    left = [f"find out whether {call.call.tool} ({_brief(call.call)}) took effect" for call in state.unknown]
-    left += [
-        f"{call.call.tool} ({_brief(call.call)}) was asked for and not carried out"
-        for call in state.calls
-        if call.outcome is None and call.unknown is None and call.intent is None
-    ]
-    left += [
-        f"{call.call.tool} ({_brief(call.call)}) was sent and its answer not awaited"
-        for call in state.calls
-        if call.outcome is None and call.unknown is None and call.intent is not None
-    ]
-    return left or ["a final answer to the user"]
-
-
-def _brief(call: Call) -> str:
-    shown = ", ".join(f"{key}={value}" for key, value in call.arguments.items())
-    return shown if len(shown) <= 120 else shown[:119] + "…"
-
-
-def _last_words(state: RunState) -> str:
-    for message in reversed(state.messages):
-        if isinstance(message, ModelMessage) and message.text.strip():
-            return message.text.strip()
-    return ""
 
 
 def nudge_text(text: str) -> tuple[Text, ...]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 from pydantic_ai.direct import model_request, model_request_stream
@@ -27,6 +27,7 @@ from quarterdeck.core.text import storable
 from quarterdeck.models import transport
 from quarterdeck.models.caching import finished, settings_for
 from quarterdeck.models.faults import explain
+from quarterdeck.models.headers import read_told
 from quarterdeck.models.prices import Prices, prices_of
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
 from quarterdeck.models.redaction import Redactor
@@ -75,11 +76,24 @@ class Native:
         self._redactor = redactor
         self._prices = prices
         self._models: dict[str, TheirModel] = {}
-        self._asking: OrderedDict[tuple[str, str], _Asking] = OrderedDict()
+        self._asking: OrderedDict[tuple[str, str, str, int], _Asking] = OrderedDict()
         self._conversations: Conversations | None = None
 
     async def answer(self, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
         """One try, within the pin's time-out. Streams when `delta` is given. Raises ModelFault."""
+        heard = transport.Heard()
+        _ = transport.heard.set(heard)
+        try:
+            answer = await self._answer(request, delta)
+        except ModelFault as fault:
+            fault.pace = read_told(heard.headers)
+            if fault.retry_after is None and fault.pace is not None:
+                fault.retry_after = fault.pace.retry_after
+            raise
+        told = read_told(heard.headers)
+        return answer if told is None else replace(answer, pace=told)
+
+    async def _answer(self, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
         started = time.monotonic()
         patience = asyncio.timeout(request.pin.timeout)
         try:
@@ -170,12 +184,14 @@ class Native:
     def _converted(self, model: TheirModel, request: ModelRequest) -> list[ModelMessage]:
         if self._conversations is None:
             self._conversations = Conversations(model.system, model.canonical_system)
-        converted = self._conversations.convert(request.run, request.messages, request.mark)
+        # A question beside the conversation must not drive it out of what is kept of it.
+        kept = Conversations(model.system, model.canonical_system) if request.purpose else self._conversations
+        converted = kept.convert(request.run, request.messages, request.mark)
         return finished(self._kind, converted, request)
 
     def _prepare(self, request: ModelRequest) -> _Asking:
-        """The model, its settings and its tools: made once for each release and assembled prompt."""
-        key = (request.release, request.system)
+        """The model, its settings and its tools: made once for each release, assembled prompt and route."""
+        key = (request.release, request.system, request.pin.id, request.pin.max_output_tokens)
         known = self._asking.get(key)
         if known is not None and known.tools is request.tools:
             return known

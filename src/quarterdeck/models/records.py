@@ -8,6 +8,7 @@ from typing import Protocol, TypeAlias
 from quarterdeck.core.errors import Error
 from quarterdeck.core.ids import RunId, TenantId
 from quarterdeck.core.json import JsonObject
+from quarterdeck.pacing.records import Told
 from quarterdeck.releases.records import ModelPin
 from quarterdeck.runs.messages import Message, Spoken, Usage
 
@@ -64,6 +65,8 @@ class ModelAnswer:
     ms: int
     first_token_ms: int | None = None
     differences: tuple[str, ...] = ()
+    pace: Told | None = None
+    """What the provider says of its limits, if anything."""
 
 
 Delta: TypeAlias = Callable[[str, str], None]
@@ -86,6 +89,8 @@ class Fault(StrEnum):
     """What kept a provider from answering usefully."""
 
     RATE_LIMITED = "rate_limited"
+    PACED = "paced"
+    """Not sent at all: what the provider allows is used up for now."""
     QUOTA = "quota"
     OVERLOADED = "overloaded"
     SERVER_ERROR = "server_error"
@@ -109,6 +114,7 @@ class Fault(StrEnum):
 RETRYABLE = frozenset(
     {
         Fault.RATE_LIMITED,
+        Fault.PACED,
         Fault.OVERLOADED,
         Fault.SERVER_ERROR,
         Fault.TIMEOUT,
@@ -134,6 +140,7 @@ class ModelFault(Error):
         status: int | None = None,
         retry_after: float | None = None,
         raw: str | None = None,
+        pace: Told | None = None,
     ) -> None:
         super().__init__(detail)
         self.fault = code
@@ -142,6 +149,8 @@ class ModelFault(Error):
         self.retry_after = retry_after
         self.raw = raw
         """How the provider's own answer began, without secrets: for people, never for decisions."""
+        self.pace = pace
+        """What the provider says of its limits, if anything."""
 
 
 OnFault: TypeAlias = Callable[[ModelFault, int, float | None, int], Awaitable[None]]

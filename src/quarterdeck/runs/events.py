@@ -88,7 +88,8 @@ class GuardrailJudged(Event, frozen=True, kw_only=True, omit_defaults=True):
     """What came in, or is to go out, has passed its guardrails, and what they said.
 
     `verdict` is the strongest of what they want: `allow`, `record`, `label`, `redact`, `retry`, `ask` or `deny`;
-    `rule` decided and `reason` is for whoever wrote what was judged.
+    `rule` decided and `reason` is for whoever wrote what was judged. `replaced` are the messages that take the place of
+    those that came in, where characters were taken out that nobody could see.
     """
 
     kind = "guardrail.judged"
@@ -100,6 +101,7 @@ class GuardrailJudged(Event, frozen=True, kw_only=True, omit_defaults=True):
     rule: str = ""
     reason: str = ""
     ms: int = 0
+    replaced: tuple[Message, ...] = ()
 
 
 class RunClosing(Event, frozen=True, kw_only=True, omit_defaults=True):

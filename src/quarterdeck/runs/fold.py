@@ -52,10 +52,11 @@ class CallState(msgspec.Struct, frozen=True):
 class RunState(msgspec.Struct, frozen=True):
     """Everything that decides how a run goes on. `messages` are this run's own; the thread's come before them.
 
-    `faults` counts model calls in a row that came to nothing; `active_ms` is execution before `active_since`.
-    `shortened` is what the model is shown less of, all shortenings in one, and `summaries` are all that it was ever
-    shown; `counted` are the input tokens of the last step as its provider counted them. `closing` is set once nothing
-    but a last answer is asked for; `asides` counts questions that are no step of the conversation.
+    `faults` counts model calls in a row that came to nothing, and `held` those that the provider had no room for;
+    `active_ms` is execution before `active_since`. `shortened` is what the model is shown less of, all shortenings in
+    one, and `summaries` are all that it was ever shown; `counted` are the input tokens of the last step as its provider
+    counted them. `closing` is set once nothing but a last answer is asked for; `asides` counts questions that are no
+    step of the conversation.
     """
 
     admitted: e.RunAdmitted | None = None
@@ -76,6 +77,7 @@ class RunState(msgspec.Struct, frozen=True):
     usage: Usage = Usage()
     cost: int = 0
     faults: int = 0
+    held: int = 0
     nudges: tuple[str, ...] = ()
     rejected: e.OutputRejected | None = None
     parked: e.RunParked | None = None
@@ -128,6 +130,8 @@ class RunState(msgspec.Struct, frozen=True):
         )
 
 
+PATIENT = frozenset({"paced", "rate_limited", "overloaded"})
+"""What a provider says, or is spared, that has too much to do: a run waits for it as long as it takes."""
 CLOSING = "closing"
 """The purpose of the question for a last answer."""
 
@@ -176,7 +180,7 @@ def _added(state: RunState, event: e.MessageAdded, _attempt: int, _at: datetime)
 def _judged(state: RunState, event: e.GuardrailJudged, _attempt: int, _at: datetime) -> RunState:
     if event.edge != "input":
         return replace(state, output_judged=event)
-    messages = state.messages
+    messages = event.replaced or state.messages
     if event.verdict == "label":
         messages = tuple(_distrusted(message) for message in messages)
     return replace(state, input_judged=event, messages=messages)
@@ -209,7 +213,7 @@ def _model_called(state: RunState, event: e.ModelCalled, attempt: int, _at: date
     if is_aside(event):
         return replace(state, asides=state.asides + 1)
     asked = replace(state, asked=event, asked_attempt=attempt, answer=None, output_judged=None)
-    return replace(asked, steps=event.step)
+    return asked if event.purpose == CLOSING else replace(asked, steps=event.step)
 
 
 def _model_answered(state: RunState, event: e.ModelAnswered, _attempt: int, _at: datetime) -> RunState:
@@ -218,7 +222,7 @@ def _model_answered(state: RunState, event: e.ModelAnswered, _attempt: int, _at:
         return state
     message = ModelMessage(event.content)
     if event.purpose == CLOSING:
-        return replace(state, asked=None, answer=event, messages=(*state.messages, message), faults=0)
+        return replace(state, asked=None, answer=event, messages=(*state.messages, message), faults=0, held=0)
     calls = tuple(CallState(call) for call in message.calls)
     return replace(
         state,
@@ -229,6 +233,7 @@ def _model_answered(state: RunState, event: e.ModelAnswered, _attempt: int, _at:
         calls=calls,
         turns=(*state.turns, _signature(message.calls)) if calls else state.turns,
         faults=0,
+        held=0,
     )
 
 
@@ -237,6 +242,8 @@ def _model_failed(state: RunState, event: e.ModelFailed, _attempt: int, _at: dat
         state = replace(state, cost=state.cost + event.presumed)
     if event.retry_in_ms is not None or is_aside(event):
         return state
+    if event.code in PATIENT and event.purpose != CLOSING:
+        return replace(state, asked=None, held=state.held + 1)
     return replace(state, asked=None, faults=state.faults + 1)
 
 

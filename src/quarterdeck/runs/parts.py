@@ -33,6 +33,7 @@ class Narrowing(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `tools` None = all of them. `tainted`: what it was told has been near words that outsiders can write. `vouched` are
     the addresses and accounts in its task that were clean where it comes from; the rest is the caller's model's word.
+    `ancestors` are the runs above it, outermost first: it spends from their budgets too.
     """
 
     depth: int = 0
@@ -43,6 +44,7 @@ class Narrowing(msgspec.Struct, frozen=True, omit_defaults=True):
     max_seconds: float | None = None
     max_tokens: int | None = None
     tainted: bool = False
+    ancestors: tuple[str, ...] = ()
     vouched: tuple[str, ...] = ()
 
 

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 import quarterdeck
 from quarterdeck.core import log as logs
@@ -12,6 +13,7 @@ from quarterdeck.core.errors import Error, Unavailable
 from quarterdeck.core.ids import ReleaseId, RunId, TenantId
 from quarterdeck.engine.deliveries import Capacity
 from quarterdeck.engine.records import Lease
+from quarterdeck.loop.accounts import Accounts
 from quarterdeck.loop.attempt import Attempt, Surroundings
 from quarterdeck.loop.job import Job
 from quarterdeck.loop.ledger import Ledger
@@ -159,13 +161,16 @@ class Crew:
         """Execute, and turn what nobody foresaw into a later try, or into a failure that says what happened."""
         hold, around = log.Hold(run.tenant, run.id, self._lease.worker, run.attempt), self._around
         ledger = Ledger(run, around.runs, around.links)
-        recorder = Recorder(around.db, around.wakes, around.clock, hold, fold(events), run, self._lease_good, ledger)
+        state = fold(events)
+        above = state.admitted.narrowed.ancestors if state.admitted and state.admitted.narrowed else ()
+        accounts = Accounts(run, around.clock, UUID(above[0]) if above else run.id)
+        recorder = Recorder(around.db, around.wakes, around.clock, hold, state, run, self._lease_good, ledger, accounts)
         parting = self._held[run.id].parting = Parting(recorder, around.clock)
         if fruitless > around.max_attempts:
             await parting.fail_for_good("run.poison", f"{fruitless - 1} workers in a row took this run and got nowhere")
             return
         try:
-            job = await self._begin(run, recorder, parting)
+            job = await self._begin(run, recorder, parting, accounts)
             await job.execute()
         except (FencedOut, Unavailable):
             raise
@@ -173,10 +178,10 @@ class Crew:
             _log.exception("run.step_crashed", attempt=run.attempt)
             await self._cope(parting, error, fruitless)
 
-    async def _begin(self, run: Run, recorder: Recorder, parting: Parting) -> Job:
+    async def _begin(self, run: Run, recorder: Recorder, parting: Parting, accounts: Accounts) -> Job:
         admitted = recorder.state.admitted
         release = narrow(await self._find_release(run.tenant, run.release), admitted.narrowed if admitted else None)
-        job = Job(Attempt(self._around, recorder, run, release), parting)
+        job = Job(Attempt(self._around, recorder, run, release, accounts), parting)
         self._held[run.id].job = job
         if run.cancel_requested_at is not None:
             job.interrupt()

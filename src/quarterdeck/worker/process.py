@@ -10,6 +10,7 @@ import uvloop
 
 from quarterdeck.approvals.links import Links
 from quarterdeck.blobs.service import Blobs
+from quarterdeck.budgets.estimates import Factors
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.errors import Unavailable
@@ -67,7 +68,7 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
         stock = Stock(database, Releases(blobs), blobs)
         clock = SystemClock()
         record = Path(settings.record) if settings.record else None
-        books = await open_books(database, wakes, clock, stack)
+        books = await open_books(database, wakes, clock, settings, stack)
         vault = Vault.of(database, settings)
         connections = Providers.of(database, settings)
         models = Models(connections, stock.recordings, record=record, resolve=vault.of_deployment)
@@ -85,6 +86,8 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
             models=ModelGate(models, books.switches, secrecy, settings.derive("spotlight")),
             tools=books.tool_gate(Sending(tools, stock.keep, clock, books.circuits, secrecy), stock.calls_of_user),
             switches=books.switches,
+            budgets=books.budgets,
+            factors=Factors(),
             runs=Runs(database, wakes, clock, settings.queue_limit),
             resolve=stock.resolve,
             read_blobs=stock.texts,

@@ -1,10 +1,14 @@
-"""What stands live beside every release, opened once a worker process: switches, tenants' policies, autonomy, rates."""
+"""What stands live beside every release, opened once a worker process: switches, tenants' policies, autonomy, rates,
+budgets.
+"""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from quarterdeck.autonomy.book import AutonomyBook
+from quarterdeck.budgets.service import Budgets
 from quarterdeck.core.clock import Clock
+from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
 from quarterdeck.db.wakes import Wakes
 from quarterdeck.gates.gathering import CountCalls, Live
@@ -24,6 +28,7 @@ class Books:
     policies: PolicyBook
     autonomy: AutonomyBook
     rates: Rates
+    budgets: Budgets
     circuits: Circuits
     clock: Clock
 
@@ -33,8 +38,10 @@ class Books:
         return ToolGate(sending, live, self.rates, self.circuits, self.clock)
 
 
-async def open_books(database: Database, wakes: Wakes, clock: Clock, stack: AsyncExitStack) -> Books:
-    """Read all books and follow them until the stack closes. Raises what the database raises.
+async def open_books(
+    database: Database, wakes: Wakes, clock: Clock, settings: Settings, stack: AsyncExitStack
+) -> Books:
+    """Read all books and follow them until the stack closes. Raises what the database raises, and BudgetsNotKept.
 
     A worker that can't follow them any more says "not now" to whatever they would have to allow.
     """
@@ -43,10 +50,12 @@ async def open_books(database: Database, wakes: Wakes, clock: Clock, stack: Asyn
         PolicyBook(database, wakes),
         AutonomyBook(database, wakes),
         Rates(database),
+        Budgets(database, wakes, clock, settings),
         Circuits(clock),
         clock,
     )
-    for book in (books.switches, books.policies, books.autonomy, books.rates):
+    for book in (books.switches, books.policies, books.autonomy, books.rates, books.budgets):
         await book.start()
         stack.push_async_callback(book.close)
+    await books.budgets.self_test()
     return books

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
+from quarterdeck.budgets.estimates import Factors
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.ids import AgentName, ReleaseId, RunId, TenantId, ThreadId, UserId, new_run_id, uuid7
 from quarterdeck.core.json import Json, JsonObject
@@ -173,7 +174,7 @@ class Station:
         wakes = Wakes(self.urls.listen)
         await wakes.start()
         stack = AsyncExitStack()
-        books = await open_books(self.database, wakes, SystemClock(), stack)
+        books = await open_books(self.database, wakes, SystemClock(), self.settings, stack)
         around = Surroundings(
             db=self.database,
             wakes=wakes,
@@ -181,6 +182,8 @@ class Station:
             models=ModelGate(models, books.switches),
             tools=books.tool_gate(Sending(self.tools, _keep, SystemClock(), books.circuits), _never_called),
             switches=books.switches,
+            budgets=books.budgets,
+            factors=Factors(),
             runs=Runs(self.database, wakes, SystemClock(), queue_limit=10_000),
             resolve=self._resolve,
             read_blobs=_no_texts,

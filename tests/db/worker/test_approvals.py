@@ -53,6 +53,7 @@ async def test_a_payment_waits_for_a_yes_and_is_then_made_once(station: Station)
     assert await station.kinds(run) == [
         "run.admitted",
         "run.claimed",
+        "guardrail.judged",
         "model.called",
         "model.answered",
         "approval.asked",

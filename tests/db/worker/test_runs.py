@@ -33,6 +33,7 @@ async def test_a_run_is_written_down_step_by_step_and_without_gaps(station: Stat
     assert await station.kinds(run) == [
         "run.admitted",
         "run.claimed",
+        "guardrail.judged",
         *turn,
         *turn,
         "model.called",
@@ -221,7 +222,7 @@ async def test_a_cancel_request_interrupts_a_model_call_and_is_confirmed(station
         assert (await station.runs.cancel(station.tenant, run, "ann", "changed my mind")).status is Status.CANCELLING
         ended = await station.until(run, within=3)
     assert ended.status is Status.CANCELLED
-    assert (await station.kinds(run))[-2:] == ["run.cancel_requested", "run.finished"]
+    assert (await station.kinds(run))[-3:] == ["run.cancel_requested", "model.failed", "run.finished"]
     finished = (await station.events(run))[-1]
     assert isinstance(finished, e.RunFinished)
     assert finished.handoff is not None

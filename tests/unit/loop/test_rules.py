@@ -5,9 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace as replace_struct
 
 from quarterdeck.loop import rules
-from quarterdeck.loop.rules import CallModel, CallTools, Doubt, Finish, Fits, Misfits, Nudge, OutputCheck, Park, Rest
+from quarterdeck.loop.handoffs import handoff, parting_words
+from quarterdeck.loop.output import Fits, Misfits, OutputCheck
+from quarterdeck.loop.rules import CallModel, CallTools, Close, Doubt, Finish, JudgeInput, Nudge, Park, Rest
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs import events as e
 from quarterdeck.runs.fold import RunState, apply
@@ -29,6 +32,10 @@ def story(*events: e.Event, attempt: int = 1) -> RunState:
     for second, event in enumerate((*opening, *events)):
         state = apply(state, event, attempt, START + timedelta(seconds=second))
     return state
+
+
+def judged(edge: str = "input", verdict: str = "allow", rule: str = "", reason: str = "") -> e.GuardrailJudged:
+    return e.GuardrailJudged(edge=edge, step=0, verdict=verdict, rule=rule, reason=reason)
 
 
 def asked(step: int = 1) -> e.ModelCalled:
@@ -62,12 +69,75 @@ def next_step(state: RunState, *, after: float = 10, output: OutputCheck | None 
     return rules.next_step(state, LIMITS, START + timedelta(seconds=after), output)
 
 
-def test_a_fresh_run_asks_the_model() -> None:
-    assert next_step(story()) == CallModel(1)
+def test_a_fresh_run_has_its_input_judged_and_then_asks_the_model() -> None:
+    assert next_step(story()) == JudgeInput()
+    assert next_step(story(judged())) == CallModel(1)
+
+
+def test_a_run_of_an_older_behaviour_goes_on_as_it_began() -> None:
+    assert rules.next_step(story(), LIMITS, START, behaviour=2) == CallModel(1)
+    over = story(asked(), answered(Call("1", "t", {}), tokens=2000), called("1"), got("1"))
+    step = rules.next_step(over, LIMITS, START, behaviour=2)
+    assert isinstance(step, Finish)
+    assert step.reason is StopReason.TOKENS
+
+
+@pytest.mark.parametrize("edge", ["input", "output"])
+def test_what_a_guardrail_refuses_stops_the_run_with_its_words(edge: str) -> None:
+    judgement = judged(edge=edge, verdict="deny", rule="length", reason="Please write less.")
+    step = next_step(story(judgement) if edge == "input" else story(judged(), asked(), answered(Text("x")), judgement))
+    assert isinstance(step, Finish)
+    assert (step.status, step.reason, step.text) == (Status.STOPPED, StopReason.POLICY, "Please write less.")
+
+
+class TestARunThatIsClosing:
+    """A limit is reached: one last answer, and only one question for it."""
+
+    closing = e.RunClosing(reason="budget", why="the run's budget is spent")
+
+    def test_asks_once_for_a_last_answer_whatever_is_open(self) -> None:
+        state = story(judged(), asked(), answered(Call("1", "t", {})), self.closing)
+        assert next_step(state) == CallModel(2, closing=True)
+
+    def test_ends_with_the_models_own_words(self) -> None:
+        last = e.ModelCalled(step=2, call="m2", provider="p", model="m", decision=ALLOW, purpose="closing")
+        said = replace_struct(answered(Text(" I did half of it. "), step=2), purpose="closing")
+        step = next_step(story(judged(), asked(), answered(Call("1", "t", {})), self.closing, last, said))
+        assert step == Finish(
+            Status.STOPPED, "I did half of it.", reason=StopReason.BUDGET, why="the run's budget is spent"
+        )
+
+    def test_calls_that_the_last_answer_asks_for_are_not_made(self) -> None:
+        last = e.ModelCalled(step=2, call="m2", provider="p", model="m", decision=ALLOW, purpose="closing")
+        said = replace_struct(answered(Text("half"), Call("9", "t", {}), step=2), purpose="closing")
+        state = story(judged(), asked(), answered(Text("x")), self.closing, last, said)
+        assert not state.calls
+        assert isinstance(next_step(state), Finish)
+
+    @pytest.mark.parametrize("died", [True, False])
+    def test_is_not_asked_twice(self, *, died: bool) -> None:
+        last = e.ModelCalled(step=2, call="m2", provider="p", model="m", decision=ALLOW, purpose="closing")
+        lost = () if died else (e.ModelFailed(step=2, call="m2", code="timeout", message="", purpose="closing"),)
+        state = story(judged(), asked(), answered(Text("x")), self.closing, last, *lost)
+        step = next_step(state)
+        assert step == Finish(Status.STOPPED, "", reason=StopReason.BUDGET, why="the run's budget is spent")
+        words = parting_words(handoff(state, "the run's budget is spent"))
+        assert "the run's budget is spent" in words
+        assert "a final answer to the user" in words
+
+
+def test_questions_aside_change_nothing_but_the_bill() -> None:
+    before = story(judged(), asked(), answered(Call("1", "t", {})))
+    aside = e.ModelCalled(step=1, call="judge-1", provider="p", model="m", decision=ALLOW, purpose="judge")
+    said = replace_struct(answered(Text("pass"), tokens=7), call="judge-1", purpose="judge", cost=90)
+    after = story(judged(), asked(), answered(Call("1", "t", {})), aside, said)
+    assert (after.messages, after.calls, after.asked, after.steps) == (before.messages, before.calls, None, 1)
+    assert after.cost == before.cost + 90
+    assert after.asides == 1
 
 
 def test_a_question_that_died_with_its_worker_is_asked_again_in_the_same_step() -> None:
-    reclaimed = apply(story(asked()), e.RunClaimed(worker="w2", host="h", version="1", behaviour=1), 2, START)
+    reclaimed = apply(story(judged(), asked()), e.RunClaimed(worker="w2", host="h", version="1", behaviour=1), 2, START)
     assert next_step(reclaimed) == CallModel(1, again=True)
 
 
@@ -149,26 +219,26 @@ def test_a_run_that_ends_accounts_for_effects_that_were_sent_and_never_heard_of(
 def test_the_step_limit_stops_the_run_after_its_last_step() -> None:
     events = [event for step in range(1, 5) for event in turn(step, argument=step)]
     step = next_step(story(*events))
-    assert isinstance(step, Finish)
-    assert (step.status, step.reason) == (Status.STOPPED, StopReason.STEPS)
+    assert isinstance(step, Close)
+    assert step.reason is StopReason.STEPS
 
 
 def test_a_turn_that_would_pass_the_call_limit_is_not_begun() -> None:
     calls = tuple(Call(str(n), "t", {"n": n}) for n in range(6))
     step = next_step(story(asked(), answered(*calls)))
-    assert isinstance(step, Finish)
+    assert isinstance(step, Close)
     assert step.reason is StopReason.CALLS
 
 
 def test_the_token_limit_stops_the_run() -> None:
     step = next_step(story(asked(), answered(Call("1", "t", {}), tokens=2000), called("1"), got("1")))
-    assert isinstance(step, Finish)
+    assert isinstance(step, Close)
     assert step.reason is StopReason.TOKENS
 
 
 def test_the_time_limit_counts_execution_only() -> None:
-    assert isinstance(next_step(story(), after=61 + 1), Finish)
-    released = apply(story(), e.RunReleased(why="drain"), 1, START + timedelta(seconds=2))
+    assert isinstance(next_step(story(judged()), after=61 + 2), Close)
+    released = apply(story(judged()), e.RunReleased(why="drain"), 1, START + timedelta(seconds=2))
     later = START + timedelta(hours=1)
     again = apply(released, e.RunClaimed(worker="w2", host="h", version="1", behaviour=1), 2, later)
     assert rules.next_step(again, LIMITS, later + timedelta(seconds=1)) == CallModel(1)
@@ -185,7 +255,7 @@ def test_the_same_turn_again_and_again_is_first_told_and_then_stopped() -> None:
     for event in (*turn(3), asked(4), answered(Call("c4", "t", {"n": 0}), step=4)):
         fourth = apply(fourth, event, 1, START)
     step = next_step(fourth)
-    assert isinstance(step, Finish)
+    assert isinstance(step, Close)
     assert step.reason is StopReason.LOOP
 
 
@@ -267,8 +337,8 @@ def test_a_handoff_names_what_was_done_and_what_is_left() -> None:
         replace_tool(called("p", effect="payment", step=2), "pay"),
         e.ToolUnknown(call="p", tool="pay", why="died"),
     )
-    left = rules.handoff(state, "cancelled by ann")
-    assert left.done == ("t", "pay")
+    left = handoff(state, "cancelled by ann")
+    assert left.done == ("t (n=0)",)
     assert left.left == ("find out whether pay (order=88121) took effect",)
     assert left.last_words == "Refunding now."
 

@@ -1,0 +1,35 @@
+"""Why a question could not be paid, in words for people and models. Pure."""
+
+from quarterdeck.budgets.records import Refused, Scope, Unit, Window
+from quarterdeck.core.money import MicroUsd, show
+
+_WHOSE = {
+    Scope.REQUEST: "one question's",
+    Scope.RUN: "this run's",
+    Scope.THREAD: "this conversation's",
+    Scope.USER: "this user's",
+    Scope.AGENT: "this agent's",
+    Scope.TENANT: "the organisation's",
+    Scope.EVERYTHING: "the deployment's",
+}
+
+
+def budget_words(refused: Refused) -> str:
+    """Which budget is used up: `this user's budget of $2.00 a day is used up ($1.98 spent or set aside)`."""
+    line = refused.line
+    used = refused.spent + refused.reserved
+    limit, gone = _amount(line.unit, refused.limit), _amount(line.unit, used)
+    window = "" if line.window is Window.TOTAL else f" a {line.window}"
+    if used == 0:
+        return f"{_WHOSE[line.scope]} budget of {limit}{window} is less than a question costs at worst"
+    return f"{_WHOSE[line.scope]} budget of {limit}{window} is used up ({gone} spent or set aside)"
+
+
+def rate_words(refused: Refused) -> str:
+    """Which limit of a minute is reached."""
+    line = refused.line
+    return f"{_WHOSE[line.scope]} limit of {refused.limit:,} {line.unit} a minute is reached"
+
+
+def _amount(unit: Unit, amount: int) -> str:
+    return show(MicroUsd(amount)) if unit is Unit.USD else f"{amount:,} {unit}"

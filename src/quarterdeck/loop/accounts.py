@@ -1,0 +1,176 @@
+"""The money of one attempt: what its questions may cost at worst is set aside before they are asked, what they did cost
+is booked after, each in the transaction of the event that tells of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from quarterdeck.budgets import store as budgets
+from quarterdeck.budgets.records import Amount, Line, Refused, Reserved
+from quarterdeck.core.clock import Clock
+from quarterdeck.core.ids import ThreadId
+from quarterdeck.db.records import Tx
+from quarterdeck.gates.asking import TRIES, Fault
+from quarterdeck.gates.model import Savings
+from quarterdeck.runs.events import Event, ModelAnswered, ModelCalled, ModelFailed, RunFinished
+from quarterdeck.runs.messages import Usage
+from quarterdeck.runs.records import Run
+from quarterdeck.usage import store as usage
+from quarterdeck.usage.records import State, UsageRow
+
+SLICE = "closing"
+"""The reservation from which the last answer is paid. It is made once a run, with its first question."""
+LOST, INTERRUPTED = "lost", "interrupted"
+"""Codes of questions whose answer nobody received: their worker died, or they were stopped on their way."""
+_MAY_HAVE_COST = frozenset({Fault.TIMEOUT.value, Fault.CUT_OFF.value, Fault.MALFORMED.value, LOST, INTERRUPTED})
+
+
+def may_have_cost(code: str) -> bool:
+    """Whether a provider may charge for a try that failed in this way."""
+    return code in _MAY_HAVE_COST
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """What is at stake with a question: under which limits, how much at worst, and what reports will say of it.
+
+    `closing` is set aside with a run's first question for its last answer. `tools` are those whose results the model
+    reads for the first time, `trimmed_tokens` what it is spared.
+    """
+
+    lines: tuple[Line, ...]
+    worst: Amount
+    closing: Amount | None = None
+    tools: tuple[str, ...] = ()
+    trimmed_tokens: int = 0
+
+
+@dataclass(slots=True)
+class _Open:
+    called: ModelCalled
+    stake: Stake
+    attempt: int
+    tried: int
+    saved: Savings = field(default_factory=Savings)
+
+
+class Accounts:
+    """The books of one attempt at one run. Its verbs run inside the transaction that appends."""
+
+    def __init__(self, run: Run, clock: Clock, root: UUID) -> None:
+        self._run = run
+        self._clock = clock
+        self._root = root
+        self._open: dict[str, _Open] = {}
+        self._tried: dict[str, int] = {}
+
+    async def set_aside(self, tx: Tx, called: ModelCalled, stake: Stake) -> Reserved | Refused:
+        """Set a question's worst case aside under all its limits or under none; the last answer's with the first."""
+        run = self._run
+        if stake.closing is not None:
+            lasting = tuple(line for line in stake.lines if not line.waits)
+            kept = await budgets.reserve(tx, run.tenant, run.id, SLICE, 0, lasting, stake.closing)
+            if isinstance(kept, Refused):
+                return kept
+        if called.degree == SLICE:
+            lasting = tuple(line for line in stake.lines if not line.waits)
+            return await budgets.reserve(tx, run.tenant, run.id, SLICE, 0, lasting, stake.worst)
+        name = _name(called.call, self._tried.get(called.call, 0) + 1)
+        return await budgets.reserve(tx, run.tenant, run.id, name, run.attempt, stake.lines, stake.worst)
+
+    def asked(self, called: ModelCalled, stake: Stake) -> None:
+        """The question is in the log, with what was set aside for it."""
+        tried = self._tried[called.call] = self._tried.get(called.call, 0) + 1
+        self._open[called.call] = _Open(called, stake, self._run.attempt, tried)
+
+    def lost(self, called: ModelCalled, attempt: int) -> None:
+        """An attempt before asked this, and nobody will ever know the answer."""
+        self._open[called.call] = _Open(called, Stake((), Amount(0, 0)), attempt, 1)
+
+    def saved(self, call: str, savings: Savings) -> None:
+        """What an answer that is about to be written down cost less than it might have."""
+        if (asked := self._open.get(call)) is not None:
+            asked.saved = savings
+
+    async def enter(self, tx: Tx, events: Sequence[Event]) -> None:
+        """Book what these events say was used. The same again changes nothing."""
+        rows: list[UsageRow] = []
+        for event in events:
+            match event:
+                case ModelAnswered():
+                    rows += await self._answered(tx, event)
+                case ModelFailed():
+                    rows += await self._failed(tx, event)
+                case RunFinished():
+                    await budgets.settle_run(tx, self._run.tenant, self._run.id)
+                case _:
+                    pass
+        if rows:
+            await usage.enter(tx, rows)
+
+    async def _answered(self, tx: Tx, event: ModelAnswered) -> list[UsageRow]:
+        asked = self._open.get(event.call)
+        if asked is None:
+            return []
+        used = Amount(event.cost or 0, event.usage.input + event.usage.output)
+        await self._settle(tx, asked, used)
+        return [self._row(asked, event.usage, event.cost, State.SPENT, event.served_model, event.ms)]
+
+    async def _failed(self, tx: Tx, event: ModelFailed) -> list[UsageRow]:
+        asked = self._open.get(event.call)
+        if event.code == LOST:
+            for tried in range(1, TRIES + 1):
+                await budgets.settle(tx, self._run.tenant, self._run.id, _name(event.call, tried), None)
+        if asked is None or (not event.presumed and event.retry_in_ms is not None):
+            return []  # the next try is paid from what was set aside for this one
+        if not may_have_cost(event.code):
+            await self._settle(tx, asked, Amount(0, 0))
+            return []
+        await self._settle(tx, asked, None)
+        return [self._row(asked, Usage(), event.presumed, State.PRESUMED, "", event.ms)]
+
+    async def _settle(self, tx: Tx, asked: _Open, used: Amount | None) -> None:
+        name = SLICE if asked.called.degree == SLICE else _name(asked.called.call, asked.tried)
+        if asked.stake.lines:
+            await budgets.settle(tx, self._run.tenant, self._run.id, name, used)
+
+    def _row(self, asked: _Open, used: Usage, cost: int | None, state: State, served: str, ms: int) -> UsageRow:
+        run, called, stake = self._run, asked.called, asked.stake
+        return UsageRow(
+            tenant=run.tenant,
+            run=run.id,
+            call=called.call,
+            attempt=asked.attempt,
+            tried=asked.tried,
+            step=called.step,
+            at=self._clock.now(),
+            agent=run.agent,
+            release=run.release,
+            user=run.user_id,
+            thread=None if run.thread is None else ThreadId(run.thread),
+            root_run=self._root,
+            provider=called.provider,
+            model=called.model,
+            served_model=served,
+            route=called.route,
+            purpose=called.purpose,
+            tools=stake.tools,
+            tags=run.tags,
+            input=used.input,
+            output=used.output,
+            cache_read=used.cache_read,
+            cache_write=used.cache_write,
+            reasoning=used.reasoning,
+            cost=cost,
+            state=state,
+            saved_cache=asked.saved.cache,
+            saved_route=asked.saved.route,
+            saved_trim=asked.saved.trim,
+            trimmed_tokens=stake.trimmed_tokens,
+            ms=ms,
+        )
+
+
+def _name(call: str, tried: int) -> str:
+    return f"{call}.{tried}"
