@@ -44,6 +44,7 @@ def failed(fault: ModelFault, cleaning: Cleaning) -> ModelFault:
         status=fault.http_status,
         retry_after=fault.retry_after,
         raw=None if fault.raw is None else cleaning.text(fault.raw),
+        pace=fault.pace,
     )
 
 

@@ -2,6 +2,9 @@
 
 Additive increase, multiplicative decrease: each success widens the limit a little, each "too much" halves it and makes
 everybody wait for as long as the provider said. So a storm of retries from one worker can't keep itself alive.
+
+How often a provider may be asked is another matter, which all workers share (`quarterdeck.pacing`): where they do,
+being asked too often is no reason to have fewer calls under way.
 """
 
 import asyncio
@@ -19,7 +22,9 @@ LONGEST_PAUSE = 30.0
 class Pace:
     """The pace of one provider connection in this process."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, shared: bool = False) -> None:
+        """`shared`: how often it is asked is looked after elsewhere."""
+        self._too_much = frozenset({Fault.OVERLOADED}) if shared else _TOO_MUCH
         self._most = float(most)
         self._limit = float(most)
         self._under_way = 0
@@ -70,7 +75,7 @@ class Pace:
         """A call has ended, and how."""
         self._under_way -= 1
         now = asyncio.get_running_loop().time()
-        if isinstance(fault, ModelFault) and fault.fault in _TOO_MUCH:
+        if isinstance(fault, ModelFault) and fault.fault in self._too_much:
             if now - self._narrowed_at >= _COOLING:
                 self._narrowed_at = now
                 self._limit = max(1.0, min(self._limit, self._under_way + 1) / 2)

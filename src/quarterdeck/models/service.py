@@ -5,6 +5,7 @@ out is noticed by every worker without being told.
 """
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -254,7 +255,7 @@ def _read_prices(connection: Connection) -> Prices:
 
 @dataclass(slots=True)
 class _Open:
-    """An open client and how many are using it just now."""
+    """An open client and how many are using it just now. `fingerprint` tells its key apart from others."""
 
     model: Model
     version: datetime
@@ -262,6 +263,10 @@ class _Open:
     reference: str = ""
     users: int = 0
     retired: bool = False
+    fingerprint: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fingerprint = hashlib.sha256(f"quarterdeck pace\0{self.key}".encode()).hexdigest()[:16]
 
 
 class Borrowed:
@@ -272,6 +277,11 @@ class Borrowed:
     def __init__(self, models: Models, opened: _Open) -> None:
         self._models = models
         self._opened = opened
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells the client's key apart from others, and can't be turned back into it."""
+        return self._opened.fingerprint
 
     async def __aenter__(self) -> Model:
         self._opened.users += 1

@@ -4,7 +4,7 @@ The vendors' SDKs bring clients of their own that follow redirects and read prox
 """
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +27,19 @@ class Patience:
 
 patience: ContextVar[Patience] = ContextVar("patience", default=Patience(10.0, 60.0))  # noqa: B039  # frozen
 """Set by the caller of a try. The SDKs have a single time-out for everything, which is not what we mean."""
+
+
+heard: ContextVar["Heard | None"] = ContextVar("heard", default=None)
+"""Set by the caller of a try that wants to see its answer's headers: the SDKs hand back only what they made of them."""
+
+
+class Heard:
+    """The headers of the last answer, names in lower case; empty until there is one."""
+
+    __slots__ = ("headers",)
+
+    def __init__(self) -> None:
+        self.headers: Mapping[str, str] = {}
 
 
 class ForeignOrigin(httpx2.ConnectError):
@@ -78,6 +91,8 @@ class _Bounded(httpx2.AsyncBaseTransport):
             "timeout": {"connect": allowed.connect, "pool": allowed.connect, "read": allowed.idle, "write": 30.0},
         }
         response = await self._inner.handle_async_request(request)
+        if (listener := heard.get()) is not None:
+            listener.headers = response.headers
         if 300 <= response.status_code < 400:
             await response.aclose()
             raise Redirected(f"redirected to {origin_of(response.headers.get('location', ''))}", request=request)

@@ -68,9 +68,16 @@ class Pacer:
         return 0.0 if lane is None else max(0.0, lane.held_until - self._now())
 
     async def turn(
-        self, name: LaneName, asker: Asker, tokens: float, limits: tuple[int | None, int | None] = (None, None)
+        self,
+        name: LaneName,
+        asker: Asker,
+        tokens: Callable[[], float],
+        limits: tuple[int | None, int | None] = (None, None),
     ) -> GoOrWait:
-        """Leave to send one call of about so many tokens, for a run. `limits` are what the connection's options set.
+        """Leave to send one call for a run.
+
+        `limits` are what the connection's options set, in calls and tokens a minute. `tokens` estimates how many the
+        call will take, and is asked only where they count.
 
         `Go` comes when the call may be sent, after PATIENCE seconds at most; tell `heard` or `refused` of it. `Wait`:
         the limit is used up; the run has a place in line, is called when its turn comes, and may ask again then, or
@@ -79,17 +86,20 @@ class Pacer:
         try:
             lane = await self._known(name, limits)
             if lane is None or not lane.is_paced:
-                self._measure(name).add(1.0, tokens)
-                return Go(name, tokens, paced=False, sent_at=self._now())
-            return await self._take(lane, asker, tokens)
+                self._measure(name).add(1.0, 0.0)
+                return Go(name, 0.0, paced=False, sent_at=self._now())
+            return await self._take(lane, asker, max(1.0, tokens()))
         except Unavailable as fault:
             _log.warning("pacing.unknown", lane=name.connection, model=name.model, error=fault.code)
             return Wait(_BLIND * random.uniform(1.0, 1.5), "How much the provider still takes is not known just now.")
 
     def heard(self, go: Go, told: Told | None, tokens: float | None) -> None:
         """A call has ended: what its answer says of limits, and how many tokens it took (None = nobody knows)."""
-        if go.paced and tokens is not None and (queue := self._queues.get(go.name)) is not None:
-            queue.correct(tokens - go.tokens)
+        if tokens is not None:
+            if not go.paced:
+                self._measure(go.name).add(0.0, tokens)
+            elif (queue := self._queues.get(go.name)) is not None:
+                queue.correct(tokens - go.tokens)
         if told is not None and rules.teaches(self._lanes.get(go.name), told):
             self._soon(self._change(go.name, lambda lane, _: rules.learn(lane, told)))
 
@@ -108,6 +118,8 @@ class Pacer:
         except Unavailable as fault:
             _log.warning("pacing.refusal_not_kept", lane=go.name.connection, error=fault.code)
         if (queue := self._queues.get(go.name)) is not None:
+            if go.paced:
+                queue.correct(-go.tokens)  # it took none
             queue.withdraw()
 
     def waiting(self) -> dict[LaneName, int]:

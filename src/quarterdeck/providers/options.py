@@ -44,6 +44,13 @@ class WireOptions(PricedOptions, frozen=True, forbid_unknown_fields=True):
     """Silence in a stream after which a try is given up."""
     max_concurrency: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 64
     """Calls that one worker has under way at the same time; fewer while the provider says that it is too much."""
+    rpm_limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Requests a minute that all workers together send at most; fewer while the provider allows less."""
+    tpm_limit: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """The same for tokens, those of the answers included."""
+    limits_by: Literal["key", "model"] | None = None
+    """Whether limits hold for the key or for each model with it; by default `model` at OpenAI, Anthropic and Google,
+    who count by model, and `key` everywhere else."""
     record: str | None = None
     """Folder on the worker's machine into which every conversation is recorded as a cassette."""
 
@@ -80,3 +87,10 @@ def read_options(kind: Kind, options: Mapping[str, Json]) -> Options:
 def wire_options(kind: Kind, options: Mapping[str, Json]) -> WireOptions:
     """The options of a connection that speaks a wire."""
     return cast("WireOptions", read_options(kind, options))
+
+
+def limits_by_model(kind: Kind, options: WireOptions) -> bool:
+    """Whether each model has limits of its own, rather than all together."""
+    if options.limits_by is not None:
+        return options.limits_by == "model"
+    return kind in {Kind.OPENAI, Kind.ANTHROPIC, Kind.GOOGLE}

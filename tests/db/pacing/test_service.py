@@ -20,7 +20,7 @@ def asker(tenant: TenantId = ACME) -> Asker:
 
 
 async def go(pacer: Pacer, tokens: float = 10.0, name: LaneName = LANE, **more: object) -> Go:
-    turn = await pacer.turn(name, asker(), tokens, **more)  # pyright: ignore[reportArgumentType]
+    turn = await pacer.turn(name, asker(), lambda: tokens, **more)  # pyright: ignore[reportArgumentType]
     assert isinstance(turn, Go), turn
     return turn
 
@@ -56,7 +56,7 @@ async def test_two_workers_together_keep_to_the_limit_and_use_it(pacer: Pacer, o
 
     async def ask(worker: Pacer) -> None:
         while time.monotonic() - began < 4:
-            turn = await worker.turn(LANE, asker(), 10.0, limits)
+            turn = await worker.turn(LANE, asker(), lambda: 10.0, limits)
             if isinstance(turn, Go):
                 sent.append(time.monotonic() - began)
             else:
@@ -73,13 +73,13 @@ async def test_a_refusal_of_one_holds_all_workers_back(pacer: Pacer, others: Pac
     await pacer.refused(await go(pacer), Told(retry_after=1.5))
     await others._follower.look()
     began = time.monotonic()
-    assert isinstance(await others.turn(LANE, asker(), 10.0), Go)
+    assert isinstance(await others.turn(LANE, asker(), lambda: 10.0), Go)
     assert 1.2 <= time.monotonic() - began <= 2.1
 
 
 async def test_who_would_wait_for_long_stands_in_line_and_is_told_when_to_come(pacer: Pacer):
     await pacer.refused(await go(pacer), Told(retry_after=30))
-    turn = await pacer.turn(LANE, asker(), 10.0)
+    turn = await pacer.turn(LANE, asker(), lambda: 10.0)
     assert isinstance(turn, Wait)
     assert 29 <= turn.seconds <= 40
     assert "left alone" in turn.why
@@ -114,9 +114,9 @@ async def test_who_is_called_goes_before_who_is_new_and_leaves_the_line(pacer: P
     await crowd(database, *line, rate=120.0)
     await pacer._follower.look()
     assert first in await call_up(database)
-    newcomer = await pacer.turn(LANE, asker(), 10.0, (120, None))
+    newcomer = await pacer.turn(LANE, asker(), lambda: 10.0, (120, None))
     assert isinstance(newcomer, Wait)
-    assert isinstance(await pacer.turn(LANE, first, 10.0, (120, None)), Go)
+    assert isinstance(await pacer.turn(LANE, first, lambda: 10.0, (120, None)), Go)
     await asyncio.sleep(1.0)
     async with database.system.transaction() as tx:
         assert await tx.fetchval("SELECT count(*) FROM qd.pace_turns WHERE run = $1", first.run) == 0
@@ -182,5 +182,5 @@ async def test_without_the_database_nobody_asks_under_a_known_limit(pacer: Pacer
     assert (await go(pacer, limits=(600, None))).paced
     database.terminate()
     pacer._queue(LANE).crowded = True
-    turn = await pacer.turn(LANE, asker(), 10.0, (600, None))
+    turn = await pacer.turn(LANE, asker(), lambda: 10.0, (600, None))
     assert isinstance(turn, Wait)
