@@ -31,12 +31,15 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/v1/escalations/{escalation_id}/close"): {"note": "said by nobody"},
     ("PUT", "/v1/autonomy/{agent}/{tool}"): {"level": "suggest", "why": "said by nobody"},
     ("PUT", "/v1/rates/{name}"): {"scope": "tool", "calls": 1, "every": 60},
+    ("PUT", "/v1/budgets/{name}"): {"scope": "tenant", "max_budget": 1, "budget_duration": "1d"},
+    ("POST", "/v1/budgets/suggest"): {"scope": "tenant"},
     ("POST", "/v1/switches"): {"scope": "tool", "target": "pay", "action": "disable", "why": "said by nobody"},
     ("POST", "/v1/switches/preview"): {"scope": "tool", "target": "pay", "action": "disable"},
     ("POST", "/v1/policies/explain"): {"agent": "clerk", "tool": "pay"},
     ("POST", "/v1/policies/simulate"): {"name": "made-by-nobody", "text": NEVER},
     ("POST", "/v1/policies/check"): {"text": NEVER},
     ("PUT", "/v1/policies/{name}"): {"text": NEVER, "why": "said by nobody"},
+    ("POST", "/v1/usage/reconcile"): {"providers": ["openai"], "days": [{"date": "2026-11-03", "model": "gpt"}]},
     ("POST", "/v1/audit/{row_id}/erase"): {"why": "said by nobody"},
     ("POST", "/v1/webhooks"): {"url": "https://1.1.1.1/hook"},
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"enabled": False},
@@ -46,7 +49,7 @@ BODIES: Mapping[tuple[str, str], Any] = {
 PUBLIC = frozenset({("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/v1/sessions")})
 """What may be asked without saying who one is. Signing in is where one says it."""
 
-NAMED = frozenset({("PUT", "/v1/policies/{name}"), ("PUT", "/v1/rates/{name}")})
+NAMED = frozenset({("PUT", "/v1/policies/{name}"), ("PUT", "/v1/rates/{name}"), ("PUT", "/v1/budgets/{name}")})
 """What makes the thing that it names: names are a tenant's own, so that another's name is free."""
 
 OF_ADMINS = ("/v1/tenants", "/v1/providers", "/v1/workers", "/metrics")

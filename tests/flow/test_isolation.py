@@ -30,6 +30,7 @@ UNKNOWN = {
     "approval_id": str(uuid7()),
     "escalation_id": str(uuid7()),
     "switch_id": str(uuid7()),
+    "alert_id": str(uuid7()),
     "row_id": str(uuid7()),
     "agent": "no-such-agent",
     "tool": "no-such-tool",
@@ -63,6 +64,7 @@ def furnish(stage: Stage, agent: str) -> Estate:
     (message,) = tenant.of_kind(run["run_id"], "run.admitted")[0]["input"]
     ids = {
         **gated(tenant, agent),
+        "alert_id": asyncio.run(alerted(stage.fleet.urls.owner, tenant.slug)),
         "run_id": run["run_id"],
         "run": run["run_id"],
         "thread_id": thread,
@@ -89,6 +91,7 @@ def gated(tenant: Tenant, agent: str) -> Mapping[str, str]:
     named = {
         f"/v1/policies/{agent}": {"text": NEVER.replace("action,", 'action == Action::"pay_slowly",'), "why": "a test"},
         f"/v1/rates/{agent}": {"scope": "tool", "target": "pay_slowly", "calls": 7, "every": 60},
+        f"/v1/budgets/{agent}": {"scope": "tenant", "max_budget": 7, "budget_duration": "1d"},
         f"/v1/secrets/{agent}": {"value": SECRET[:40]},
         f"/v1/autonomy/{payer}/pay_if_approved": {"level": "ask_always", "why": "a test"},
     }
@@ -111,6 +114,23 @@ def gated(tenant: Tenant, agent: str) -> Mapping[str, str]:
         "agent": payer,
         "tool": "pay_if_approved",
     }
+
+
+async def alerted(url: str, slug: str) -> str:
+    """An alert that is over: one that stands would be looked at again by workers."""
+    connection = await driver.connect(url)
+    try:
+        return str(
+            await connection.fetchval(
+                "INSERT INTO qd.alerts (id, tenant, kind, severity, subject, key, words, facts, count, resolved_at) "
+                "SELECT gen_random_uuid(), tenant, 'spend.spike', 'warning', 'tenant', 'a test', $2, '{}', 1, now() "
+                "FROM qd.tenants WHERE slug = $1 RETURNING id",
+                slug,
+                SECRET[:40],
+            )
+        )
+    finally:
+        await connection.close()
 
 
 @pytest.fixture(scope="module")
@@ -197,7 +217,7 @@ def test_a_name_that_another_tenant_has_is_free_and_stays_what_it_is_there(
     tenant: Tenant, victim: Estate, all_routes: list[Route]
 ):
     routes = [route for route in all_routes if route.makes_its_own]
-    assert len(routes) == 2
+    assert len(routes) == 3
     for route in routes:
         path = route.path.format(**victim.ids)
         before = victim.tenant.must(victim.tenant.client.get(path))

@@ -77,11 +77,11 @@ class Alerts:
 
 
 async def _shared(tx: Tx, at: datetime) -> Facts:
-    return Facts(at, accounts=tuple(await store_accounts.shared(tx, at)))
+    return Facts(at, accounts=tuple(await store_accounts.shared(tx)))
 
 
 async def _users(tx: Tx, at: datetime) -> Facts:
-    return Facts(at, accounts=tuple(await store_accounts.of_users(tx, at)))
+    return Facts(at, accounts=tuple(await store_accounts.of_users(tx)))
 
 
 async def _spending(tx: Tx, at: datetime) -> Facts:

@@ -4,10 +4,9 @@ Accounts of requests, runs and threads are not among them: they end with what th
 that are near a limit speaks of them.
 """
 
-from datetime import datetime
-
 from quarterdeck.alerts.records import Account
 from quarterdeck.budgets.records import ALERTS, EVERY_ONE, Scope, Window
+from quarterdeck.budgets.store_spending import PRESENT
 from quarterdeck.budgets.wording import DURATIONS
 from quarterdeck.core.ids import TenantId
 from quarterdeck.db.records import Row, Tx
@@ -15,40 +14,31 @@ from quarterdeck.db.records import Row, Tx
 LEAST = 15
 """Per cent of a limit below which nothing follows from an account."""
 
-# Accounts in their present window, all slots together, with what the limit is now: a live budget's own word; what was
-# held to last where releases declare it. A budget that is gone or has another window limits nothing any more.
+# Accounts in their present window, with what the limit is now: a live budget's own word; what was held to last where
+# releases declare it. A budget that is gone or has another window limits nothing any more.
 _ACCOUNTS = """
-WITH present AS (
-    SELECT a.tenant, a.budget, a.name, a.scope, a.whose, a.period, a.unit, a.opened_at, w.*
-    FROM qd.budget_accounts a CROSS JOIN LATERAL (
-        SELECT s.starts, s.ends, sum(s.spent)::bigint AS spent, sum(s.reserved)::bigint AS reserved,
-            sum(s.uncovered)::bigint AS uncovered, max(s.basis) AS basis
-        FROM qd.budget_slots s
-        WHERE s.account = a.account AND s.starts = (
-            SELECT max(l.starts) FROM qd.budget_slots l WHERE l.account = a.account)
-        GROUP BY s.starts, s.ends) w
-    WHERE a.scope IN ({scopes}) AND a.unit <> 'requests' AND a.period <> 'minute' AND (w.ends IS NULL OR w.ends > $1)),
-limited AS (
-    SELECT p.*, b.target, b.alert_at, CASE WHEN p.budget IS NULL THEN p.basis
+WITH limited AS (
+    SELECT p.*, b.name, b.target, b.alert_at, CASE WHEN p.budget IS NULL THEN p.basis
         WHEN p.unit = 'usd' THEN b.max_micro_usd ELSE b.max_tokens END AS most
-    FROM present p LEFT JOIN qd.budgets b ON b.id = p.budget AND b.period = p.period)
+    FROM ({present} AND a.scope IN ({scopes})) p
+    LEFT JOIN qd.budgets b ON b.id = p.budget AND b.period = p.period)
 SELECT * FROM limited
-WHERE most IS NOT NULL AND (uncovered > 0 OR (spent + uncovered) * 100 >= most * $2)
+WHERE most IS NOT NULL AND (uncovered > 0 OR (spent + uncovered) * 100 >= most * $1)
 """
-SHARED = _ACCOUNTS.format(scopes="'agent', 'tenant', 'everything'")
+SHARED = _ACCOUNTS.format(present=PRESENT, scopes="'agent', 'tenant', 'everything'")
 """Those of agents, tenants and everything: few, and many spend from them."""
-OF_USERS = _ACCOUNTS.format(scopes="'user'")
+OF_USERS = _ACCOUNTS.format(present=PRESENT, scopes="'user'")
 """Those of users: as many as there are."""
 
 
-async def shared(tx: Tx, at: datetime) -> list[Account]:
+async def shared(tx: Tx) -> list[Account]:
     """How the accounts of agents, tenants and everything stand, of which a part worth a look is used."""
-    return [_account(row) for row in await tx.fetch(SHARED, at, LEAST)]
+    return [_account(row) for row in await tx.fetch(SHARED, LEAST)]
 
 
-async def of_users(tx: Tx, at: datetime) -> list[Account]:
+async def of_users(tx: Tx) -> list[Account]:
     """The same of users."""
-    return [_account(row) for row in await tx.fetch(OF_USERS, at, LEAST)]
+    return [_account(row) for row in await tx.fetch(OF_USERS, LEAST)]
 
 
 def _account(row: Row) -> Account:

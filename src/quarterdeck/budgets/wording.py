@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from quarterdeck.budgets.forecast import projected_at
-from quarterdeck.budgets.records import Account, Budget, Unit, Window
+from quarterdeck.budgets.records import ALERTS, Account, Budget, Unit, Window
+from quarterdeck.budgets.suggest import Measured, Suggestion
 from quarterdeck.core.clock import moment
 from quarterdeck.core.errors import Invalid
 from quarterdeck.core.json import Json
@@ -108,6 +109,49 @@ def show_account(account: Account, now: datetime) -> dict[str, Json]:
         "began_at": moment(account.starts),
         "renews_at": moment(account.ends),
         "projected_at": moment(projected_at(used, account.limit, account.starts, account.ends, now)),
+    }
+
+
+def show_suggestion(measured: Measured, found: Suggestion, over: tuple[int, int], target: str) -> dict[str, Json]:
+    """What use suggests, as `SuggestionRecord`."""
+    duration = DURATIONS[measured.window]
+    money, tokens = usd(found.max_micro_usd), found.max_tokens
+    return {
+        "scope": measured.scope,
+        "target": target,
+        "budget_duration": duration,
+        "since": moment(measured.since),
+        "until": moment(measured.until),
+        "samples": measured.samples,
+        "instances": measured.instances,
+        "windows": measured.windows,
+        "max_budget": {
+            "p50": usd(measured.micro_usd.p50),
+            "p99": usd(measured.micro_usd.p99),
+            "max": usd(measured.micro_usd.max),
+            "suggested": money,
+            "over": over[0],
+        },
+        "max_tokens": {
+            "p50": measured.tokens.p50,
+            "p99": measured.tokens.p99,
+            "max": measured.tokens.max,
+            "suggested": tokens,
+            "over": over[1],
+        },
+        "words": found.words,
+        "warnings": list(found.warnings),
+        "budget": {
+            "scope": measured.scope,
+            "target": target,
+            "budget_duration": duration,
+            "max_budget": money,
+            "max_tokens": tokens,
+            "rpm_limit": None,
+            "tpm_limit": None,
+            "alert_at": ALERTS,
+            "why": found.words,
+        },
     }
 
 

@@ -14,6 +14,7 @@ from quarterdeck.alerts import routes as alerts
 from quarterdeck.approvals import routes as approvals
 from quarterdeck.audit import routes as audit
 from quarterdeck.autonomy import routes as autonomy
+from quarterdeck.budgets import routes as budgets
 from quarterdeck.console.mount import mount
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.settings import Settings
@@ -45,6 +46,7 @@ from quarterdeck.tenants.changes import spread
 from quarterdeck.tenants.minting import Peppers
 from quarterdeck.threads import routes as threads
 from quarterdeck.traces import routes as traces
+from quarterdeck.usage import routes as usage
 from quarterdeck.webhooks import routes as webhooks
 
 # Tried in this order at each request, so the busiest come first.
@@ -60,11 +62,13 @@ ROUTERS: tuple[APIRouter, ...] = (
     tenants.router,
     providers.router,
     rates.router,
+    budgets.router,
     secrets.router,
     switches.router,
     alerts.router,
     policy_reports.router,
     policies.router,
+    usage.router,
     webhooks.router,
     audit.router,
     workers.router,

@@ -1,10 +1,13 @@
-"""What agents were granted, for packages that stand below releases."""
+"""What agents were granted and may spend, for packages that stand below releases."""
 
 from quarterdeck.autonomy.records import Autonomy, Granted
+from quarterdeck.budgets.declared import DeclaredLimit
+from quarterdeck.budgets.records import Scope, Window
 from quarterdeck.core.ids import AgentName, TenantId
 from quarterdeck.db.records import Tx
 from quarterdeck.releases import store
 from quarterdeck.releases.service import Releases
+from quarterdeck.releases.shelf import ReleaseShelf
 
 _ALL = 10_000
 
@@ -27,3 +30,21 @@ class PresentGrants:
         release = await self._releases.load(tx, tenant, current[0])
         granted = [Granted(agent, tool.name, tool.effect, Autonomy(tool.autonomy)) for tool in release.tools]
         return sorted(granted, key=lambda one: one.tool)
+
+
+class PresentBudgets:
+    """What the releases declare that new runs take."""
+
+    def __init__(self, shelf: ReleaseShelf) -> None:
+        self._shelf = shelf
+
+    async def in_force(self, tx: Tx, tenant: TenantId) -> list[DeclaredLimit]:
+        """What they declare, by agent; of a release that this version can't read nothing."""
+        return [
+            DeclaredLimit(
+                *(release.agent, release.id, Scope(limit.scope), Window(limit.window)),
+                *(limit.max_micro_usd, limit.max_tokens),
+            )
+            for release in await self._shelf.current(tx, tenant, None)
+            for limit in release.budgets
+        ]

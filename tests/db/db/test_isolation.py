@@ -31,7 +31,7 @@ VALUES = {
     "boolean": "true",
     "timestamp with time zone": "now()",
 }
-NOT_OF_A_TENANT = {"deployment", "pace_lanes", "providers", "schema_migrations", "workers"}
+NOT_OF_A_TENANT = {"alert_sightings", "deployment", "pace_lanes", "providers", "schema_migrations", "workers"}
 """Tables without a tenant column: each was looked at and holds nothing of a tenant's."""
 
 
