@@ -47,6 +47,7 @@ from quarterdeck.tenants.minting import Peppers
 from quarterdeck.threads import routes as threads
 from quarterdeck.traces import routes as traces
 from quarterdeck.usage import routes as usage
+from quarterdeck.usage import routes as usage
 from quarterdeck.webhooks import routes as webhooks
 
 # Tried in this order at each request, so the busiest come first.
@@ -68,6 +69,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     alerts.router,
     policy_reports.router,
     policies.router,
+    usage.router,
     usage.router,
     webhooks.router,
     audit.router,
