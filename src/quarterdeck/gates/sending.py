@@ -8,11 +8,14 @@ from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Error, Unavailable
 from quarterdeck.gates.intents import Intent, ToolFacts
 from quarterdeck.gates.outcomes import Outcome, Results
+from quarterdeck.gates.recalling import Recalling
 from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.rates.circuit import Outcome as Health
 from quarterdeck.rates.circuit import PassOrWait, Wait
 from quarterdeck.rates.circuits import Circuits, Key
 from quarterdeck.releases.records import Release, ToolGrant
+from quarterdeck.runs.events import ToolAnswered, ToolFailed, ToolUnknown
+from quarterdeck.runs.messages import Text
 from quarterdeck.runs.records import Effect, Repeat
 from quarterdeck.tools.records import Answered, Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
 
@@ -25,13 +28,22 @@ class Sending:
     """The way from intents to outcomes, one per process. Nothing of a run is kept in it."""
 
     def __init__(
-        self, tools: Toolbox, keep: Keep, clock: Clock, circuits: Circuits, secrecy: Secrecy | None = None
+        self,
+        tools: Toolbox,
+        keep: Keep,
+        clock: Clock,
+        circuits: Circuits,
+        secrecy: Secrecy | None = None,
+        recalling: Recalling | None = None,
     ) -> None:
-        """Without `secrecy` there are no secrets: a tool that needs one is called without."""
+        """Without `secrecy` there are no secrets: a tool that needs one is called without. Without `recalling` no
+        answer is given twice.
+        """
         self._tools = tools
         self._clock = clock
         self._circuits = circuits
         self._secrecy = secrecy
+        self._recalling = recalling
         self._results = Results(keep)
 
     async def perform(
@@ -45,8 +57,35 @@ class Sending:
         """Carry a committed intent out and answer the event to append: answered, failed or unknown. Never raises.
 
         Tries again where that can do no harm, with the same key, as long as a try may still begin. Big results are kept
-        as blobs. `cancel` set: the tool is told; what it had not begun is failed, what it had may be unknown.
+        as blobs. `cancel` set: the tool is told; what it had not begun is failed, what it had may be unknown. A read
+        may be answered with what it was answered before.
         """
+        if self._recalling is None:
+            return await self._send(release, intent, facts, cancel, progress)
+        known = await self._recalling.find(release, intent, facts)
+        if isinstance(known, ToolAnswered):
+            return known
+        try:
+            left = intent.boot_deadline - self._clock.boot()
+            change = await self._recalling.changing(release, intent, facts, left)
+        except Unavailable as away:
+            words = f"The call failed and had no effect: what it changes could not be noted first. {away.detail}"
+            return ToolFailed(call=intent.call, code="not_sent", content=(Text(words),))
+        event = await self._send(release, intent, facts, cancel, progress)
+        if known is not None and isinstance(event, ToolAnswered):
+            await self._recalling.keep(known, intent, facts, event)
+        if change is not None and not isinstance(event, ToolUnknown):
+            await self._recalling.changed(change)
+        return event
+
+    async def _send(
+        self,
+        release: Release,
+        intent: Intent,
+        facts: ToolFacts,
+        cancel: asyncio.Event | None,
+        progress: Progress | None,
+    ) -> Outcome:
         request = ToolRequest(
             tenant=facts.tenant,
             run=facts.run,

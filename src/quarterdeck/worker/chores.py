@@ -22,6 +22,7 @@ from quarterdeck.db.pool import Database
 from quarterdeck.db.wakes import DELIVER, Wakes
 from quarterdeck.engine import store as engine
 from quarterdeck.rates import store_counts as counts
+from quarterdeck.recall import service as recall
 from quarterdeck.runs import admission, children, sweep
 from quarterdeck.runs.admission import Limits
 from quarterdeck.runs.service import Runs
@@ -193,6 +194,7 @@ class Chores:
             await engine.prune(tx)
             await sweep.tidy(tx)
             await counts.sweep(tx)
+            await recall.sweep(tx)
             await partitions.make_partitions(tx)
         await budgets.prune(self._db)
         await tell_due(self._db)
