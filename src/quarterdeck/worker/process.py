@@ -21,12 +21,14 @@ from quarterdeck.db.records import Urls
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import WATCH, Wakes
 from quarterdeck.gates.model import ModelGate
+from quarterdeck.gates.recalling import Recalling
 from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.gates.sending import Sending
 from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
 from quarterdeck.net.client import Outbound
 from quarterdeck.providers.service import Providers
+from quarterdeck.recall.service import Recall
 from quarterdeck.releases.service import Releases
 from quarterdeck.runs.service import Runs
 from quarterdeck.secrets.service import Vault
@@ -77,6 +79,8 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
         stack.push_async_callback(models.close)
         tools = Tools(settings, clock, files=stock.files, keep=stock.keep, outbound=outbound)
         stack.push_async_callback(tools.close)
+        recalling = Recalling(Recall.of(database, blobs, settings))
+        sending = Sending(tools, stock.keep, clock, books.circuits, secrecy, recalling)
         watched = Watched()
         wakes.listen(WATCH, watched.heard)
         around = Surroundings(
@@ -84,7 +88,7 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
             wakes=wakes,
             clock=clock,
             models=ModelGate(models, books.switches, secrecy, settings.derive("spotlight")),
-            tools=books.tool_gate(Sending(tools, stock.keep, clock, books.circuits, secrecy), stock.calls_of_user),
+            tools=books.tool_gate(sending, stock.calls_of_user),
             switches=books.switches,
             budgets=books.budgets,
             factors=Factors(),
