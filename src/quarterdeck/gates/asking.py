@@ -55,7 +55,7 @@ class Asking:
         self._models = models
         self._secrecy = secrecy
         self._marks = marks
-        self._pacer = pacer
+        self.pacer = pacer
         self._paces: dict[str, Pace] = {}
         self._sizes = Sizes()
         self._lanes: dict[ModelRoute, LaneName] = {}
@@ -113,7 +113,7 @@ class Asking:
         if (why := self.outages.closed((connection, model))) is not None:
             return why
         name = self._lanes.get((connection, model))
-        held = self._pacer.held(name) if self._pacer is not None and name is not None else 0.0
+        held = self.pacer.held(name) if self.pacer is not None and name is not None else 0.0
         return f"`{connection}` wants to be left alone for {held:.0f} s" if held > LONGEST_PAUSE else None
 
     def paces(self) -> dict[str, Pace]:
@@ -168,13 +168,13 @@ class Asking:
     ) -> ModelAnswer:
         """One try at the pace that all workers keep. What comes of it is told to the pace."""
         self._spare(request.pin)
-        if self._pacer is None:
+        if self.pacer is None:
             return await self._send(found, model, request, delta)
         options = wire_options(found.kind, found.options)
         name = LaneName(found.name, fingerprint, request.pin.id if limits_by_model(found.kind, options) else "")
         self._lanes[found.name, request.pin.id] = name
         limits = (options.rpm_limit, options.tpm_limit)
-        turn = await self._pacer.turn(
+        turn = await self.pacer.turn(
             name, Asker(request.tenant, request.run), partial(self._sizes.estimate, request), limits
         )
         if isinstance(turn, Wait):
@@ -184,14 +184,14 @@ class Asking:
         except ModelFault as fault:
             if fault.fault is Fault.RATE_LIMITED:
                 told = fault.pace or Told()
-                await self._pacer.refused(turn, replace(told, retry_after=told.retry_after or fault.retry_after))
+                await self.pacer.refused(turn, replace(told, retry_after=told.retry_after or fault.retry_after))
             else:
-                self._pacer.heard(turn, fault.pace, None)
+                self.pacer.heard(turn, fault.pace, None)
             raise
         used = answer.usage.input + answer.usage.output
         if used:
             self._sizes.learn(request, used)
-        self._pacer.heard(turn, answer.pace, used or None)
+        self.pacer.heard(turn, answer.pace, used or None)
         return answer
 
     async def _send(self, found: Connection, model: Model, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
@@ -226,7 +226,7 @@ class Asking:
         """Seconds until the next try, or None when there is none."""
         if fault.fault is Fault.PACED:
             return None
-        if fault.fault is Fault.RATE_LIMITED and self._pacer is not None and number < TRIES:
+        if fault.fault is Fault.RATE_LIMITED and self.pacer is not None and number < TRIES:
             return 0.0  # the pace says when
         return _wait(fault, number, left)
 
@@ -234,7 +234,7 @@ class Asking:
         most = _most(found)
         pace = self._paces.get(found.name)
         if pace is None:
-            pace = self._paces[found.name] = Pace(most, shared=self._pacer is not None)
+            pace = self._paces[found.name] = Pace(most, shared=self.pacer is not None)
         pace.allow(most)
         return pace
 

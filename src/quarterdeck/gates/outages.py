@@ -69,6 +69,12 @@ class Outages:
         """Every circuit that something speaks against now, for metrics and alerts."""
         return {route: circuit for route, circuit in self._known.items() if not circuit.is_well}
 
+    def open_routes(self) -> list[tuple[str, str, float]]:
+        """Those that are left alone now: provider, model, and for how many seconds still."""
+        now = self._clock.boot()
+        open_ones = ((route, rules.wait(circuit, now)) for route, circuit in self._known.items())
+        return [(*route, seconds) for route, seconds in open_ones if seconds > 0]
+
     def _keep(self, route: ModelRoute, circuit: Circuit) -> None:
         if circuit == _BLANK:
             self._known.pop(route, None)

@@ -62,6 +62,11 @@ class Pacer:
         """What is known of a lane, as of a second ago at most."""
         return self._lanes.get(name)
 
+    @property
+    def knows_limits(self) -> bool:
+        """Whether anything is known of any provider's limits."""
+        return bool(self._lanes)
+
     def held(self, name: LaneName) -> float:
         """Seconds for which the provider wants nobody to ask under this lane."""
         lane = self._lanes.get(name)

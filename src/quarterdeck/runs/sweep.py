@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from quarterdeck.core.ids import RunId, WorkerId
+from quarterdeck.core.ids import RunId, TenantId, WorkerId
 from quarterdeck.db.records import Tx
 
 LOCK = 0x71645F73
@@ -64,6 +64,15 @@ WHERE status = 'queued' AND delivered_at IS NULL AND why = ''
 FORGET_ANSWERS = "DELETE FROM qd.idempotency WHERE created_at < now() - interval '25 hours'"
 
 
+# Runs that waited for their provider to have room for them are due now. Those that wait for anything else stay.
+HASTEN = """
+UPDATE qd.runs r SET available_at = clock_timestamp() FROM unnest($1::uuid[], $2::uuid[]) AS c (tenant, id)
+WHERE r.tenant = c.tenant AND r.id = c.id AND r.status = 'waiting_for_retry' AND r.reason = 'pace'
+  AND r.delivered_at IS NULL AND r.available_at > clock_timestamp()
+RETURNING r.id
+"""
+
+
 async def sweep(tx: Tx, claim_within: timedelta) -> int:
     """Queue again what is stranded, in one transaction as qd_system. Returns how many runs admission should look at."""
     if not await tx.fetchval(TRY_LOCK, LOCK):
@@ -77,6 +86,11 @@ async def sweep(tx: Tx, claim_within: timedelta) -> int:
 async def release_strays(tx: Tx, worker: WorkerId, held: Sequence[RunId]) -> int:
     """Queue again what this worker is said to hold and does not, as qd_system. Returns how many there were."""
     return len(await tx.fetch(RELEASE_STRAYS, worker, list(held)))
+
+
+async def hasten(tx: Tx, runs: Sequence[tuple[TenantId, RunId]]) -> int:
+    """Make runs due that waited for their provider, as qd_system. Returns how many admission should look at."""
+    return len(await tx.fetch(HASTEN, [tenant for tenant, _ in runs], [run for _, run in runs]))
 
 
 async def cancelling(tx: Tx, worker: WorkerId) -> list[RunId]:

@@ -23,6 +23,7 @@ from quarterdeck.releases.records import EXECUTED
 from quarterdeck.worker.chores import Chores
 from quarterdeck.worker.crew import Crew, FindRelease
 from quarterdeck.worker.pulse import beat_forever
+from quarterdeck.worker.turns import call_up_forever
 
 _log = logs.get(__name__)
 
@@ -78,8 +79,9 @@ class Post:
             chores.tell_forever(self._around.runs),
             chores.seal_forever(),
             chores.account_forever(),
-            chores.watch_forever(self._around.clock),
+            chores.watch_forever(self._around.clock, self._around.models.asking.outages.open_routes),
             chores.prune_forever(),
+            call_up_forever(db, self._wakes, self._around.models.asking.pacer, chores.admit_soon),
             beat_forever(lambda: len(crew.held())),
         )
         try:

@@ -14,6 +14,7 @@ from quarterdeck.db.wakes import Wakes
 from quarterdeck.gates.gathering import CountCalls, Live
 from quarterdeck.gates.sending import Sending
 from quarterdeck.gates.tool import ToolGate
+from quarterdeck.pacing.service import Pacer
 from quarterdeck.policies.book import PolicyBook
 from quarterdeck.rates.circuits import Circuits
 from quarterdeck.rates.service import Rates
@@ -29,6 +30,7 @@ class Books:
     autonomy: AutonomyBook
     rates: Rates
     budgets: Budgets
+    pacer: Pacer
     circuits: Circuits
     clock: Clock
 
@@ -51,10 +53,11 @@ async def open_books(
         AutonomyBook(database, wakes),
         Rates(database),
         Budgets(database, wakes, clock, settings),
+        Pacer(database, wakes),
         Circuits(clock),
         clock,
     )
-    for book in (books.switches, books.policies, books.autonomy, books.rates, books.budgets):
+    for book in (books.switches, books.policies, books.autonomy, books.rates, books.budgets, books.pacer):
         await book.start()
         stack.push_async_callback(book.close)
     await books.budgets.self_test()
