@@ -11,6 +11,7 @@ from quarterdeck.cli.arguments import JsonFlag, LimitOption, TenantOption
 from quarterdeck.cli.connect import deck
 from quarterdeck.cli.facts import members, text
 from quarterdeck.cli.screen import Screen
+from quarterdeck.spec.findings import AgentInvalid, Severity
 from quarterdeck.spec.marks import Marks, suggest
 
 if TYPE_CHECKING:
@@ -27,16 +28,23 @@ _BYTES_A_TOKEN = 4
 
 
 @app.command(epilog="Example: qd agent check examples/support-desk")
-def check(folder: FolderArgument, json: JsonFlag = False) -> None:
-    """Judge an agent's folder on this machine, without a server: files, prompt, model pin, tools as their servers say.
+def check(
+    folder: FolderArgument,
+    strict: Annotated[bool, typer.Option("--strict", help="Warnings count as errors; hints never do.")] = False,
+    json: JsonFlag = False,
+) -> None:
+    """Judge an agent's folder on this machine, without a server: files, prompt, model pins, tools as their servers say.
 
-    Tool servers are started, confined as in production, and asked what they offer. Errors name file, line and column
-    and how to put it right; exit code 1 if there are any.
+    Tool servers are started, confined as in production, and asked what they offer. What is found names file, line and
+    column and how to put it right: errors, warnings (credentials, callers' words among the instructions, prompts that
+    can't be cached, what models misunderstand about tools) and hints. Exit code 1 if there are errors.
     """
     screen = Screen(json=json)
     with screen.progress("asking the tool servers"):
         draft = build_draft(folder)
-    warnings = (*draft.warnings, *draft.patterns())
+    warnings = tuple(sorted((*draft.warnings, *draft.patterns(), *draft.lint), key=lambda found: found.place))
+    if strict and any(found.severity is not Severity.HINT for found in warnings):
+        raise AgentInvalid(warnings)
     if json:
         screen.value(
             {
@@ -52,7 +60,7 @@ def check(folder: FolderArgument, json: JsonFlag = False) -> None:
         )
         return
     for warning in warnings:
-        screen.line(str(warning), "yellow")
+        screen.line(str(warning), "dim" if warning.hint else "yellow")
     screen.line(f"{draft.manifest['agent']}@{draft.id[:12]}: no errors", "green")
     model = members(draft.manifest["model"])
     screen.line(f"model {text(model, 'id')} over {text(model, 'provider')}")
@@ -150,7 +158,9 @@ def enable(name: str, tenant: TenantOption = "", json: JsonFlag = False) -> None
 
 
 def build_draft(folder: Path) -> "Draft":
-    """The release that a folder makes. Raises AgentInvalid, and what starting the tool servers raises."""
+    """The release that a folder makes. Raises AgentInvalid, for what a careful reader calls an error too, and what
+    starting the tool servers raises.
+    """
     from quarterdeck.cli.configured import altered, read_settings
     from quarterdeck.cli.local import find_folder
     from quarterdeck.core import log
@@ -162,7 +172,10 @@ def build_draft(folder: Path) -> "Draft":
     settings = read_settings()
     if "data_dir" not in settings.model_fields_set:
         settings = altered(settings, data_dir=find_folder(Path.cwd()))
-    return asyncio.run(build(read_agent(folder), extractor(settings)))
+    draft = asyncio.run(build(read_agent(folder), extractor(settings)))
+    if any(found.severity is Severity.ERROR for found in draft.lint):
+        raise AgentInvalid([*draft.lint, *draft.warnings])
+    return draft
 
 
 def send(client: "Quarterdeck", draft: "Draft", label: str | None = None) -> "Registered":

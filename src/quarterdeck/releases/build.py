@@ -26,6 +26,8 @@ from quarterdeck.spec import values
 from quarterdeck.spec.agent import FILE, AgentSection, ServerSection
 from quarterdeck.spec.control import EscalateSection
 from quarterdeck.spec.findings import AgentInvalid, Finding, Place
+from quarterdeck.spec.lint import lint
+from quarterdeck.spec.lint_tools import ToolText
 from quarterdeck.spec.prompts import declaration_of
 from quarterdeck.spec.reading import AgentFolder
 from quarterdeck.spec.sources import name_of
@@ -45,6 +47,8 @@ class Draft:
     files: Mapping[str, bytes]
     grants: tuple[Grant, ...]
     warnings: tuple[Finding, ...]
+    lint: tuple[Finding, ...] = ()
+    """What a careful reader would say: errors, warnings and hints."""
 
     def patterns(self) -> tuple[Finding, ...]:
         """What in it undoes policies, as warnings: the server says the same when it is registered."""
@@ -84,6 +88,22 @@ async def build(folder: AgentFolder, extract: Extract) -> Draft:
         files={**folder.files, **folder.recordings},
         grants=tuple(sorted(grants, key=lambda grant: grant.name)),
         warnings=(*folder.warnings, *found),
+        lint=lint(folder, [_text(folder, grant) for grant in grants]),
+    )
+
+
+def _text(folder: AgentFolder, grant: Grant) -> ToolText:
+    """A tool as the lint reads it."""
+    code = {name_of(section): section.python for section in folder.agent.tools}
+    return ToolText(
+        name=grant.name,
+        remote_name=grant.remote_name,
+        description=grant.description,
+        parameters=grant.parameters,
+        effect=grant.effect,
+        place=grant.place,
+        module=code.get(grant.server),
+        bounded=grant.said.max_output is not None or grant.server not in code,
     )
 
 

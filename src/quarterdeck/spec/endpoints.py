@@ -16,6 +16,7 @@ _CREDENTIAL_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key", "x-auth-token", "x-access-token"}
 )
 _SCHEME_WORD = 16
+_SHOWN = 6
 _OURS = frozenset(
     {"host", "content-length", "content-type", "accept", "connection", "transfer-encoding", "te", "upgrade"}
     | {"mcp-session-id", "mcp-protocol-version", "mcp-method", "mcp-name"}
@@ -37,6 +38,11 @@ _NOT_HERE = (
 def looks_secret(text: str) -> bool:
     """Whether a text contains something of the shape of a well-known kind of credential."""
     return _SECRETS.search(text) is not None
+
+
+def secrets_in(text: str) -> list[tuple[int, str]]:
+    """Where a text contains such things, and how each begins: enough to find it, too little to use it."""
+    return [(found.start(), found[0][:_SHOWN]) for found in _SECRETS.finditer(text)]
 
 
 def url_fault(url: str) -> str | None:

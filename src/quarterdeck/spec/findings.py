@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from enum import StrEnum
 
 from quarterdeck.core.errors import Invalid
 from quarterdeck.core.json import Json
@@ -20,23 +21,39 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
+class Severity(StrEnum):
+    """How bad it is. Errors hinder; warnings hinder whoever asks for that; hints are only told."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    HINT = "hint"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing found: `file:line:column: problem; fix`. A warning hinders nothing."""
+    """One thing found: `file:line:column: problem; fix`. A warning hinders nothing, a hint still less."""
 
     place: Place
     problem: str
     fix: str
     warning: bool = False
+    hint: bool = False
+
+    @property
+    def severity(self) -> Severity:
+        """How bad it is."""
+        if self.hint:
+            return Severity.HINT
+        return Severity.WARNING if self.warning else Severity.ERROR
 
     def __str__(self) -> str:
-        mark = "warning: " if self.warning else ""
+        mark = "" if self.severity is Severity.ERROR else f"{self.severity}: "
         return f"{self.place}: {mark}{self.problem}; {self.fix}"
 
     def as_json(self) -> dict[str, Json]:
         """As a member of an error's `errors`."""
         where = {"file": self.place.file, "line": self.place.line, "column": self.place.column}
-        return {**where, "problem": self.problem, "fix": self.fix, "warning": self.warning}
+        return {**where, "problem": self.problem, "fix": self.fix, "warning": self.warning, "severity": self.severity}
 
 
 class AgentInvalid(Invalid):
@@ -45,7 +62,9 @@ class AgentInvalid(Invalid):
     code = "agent.invalid"
 
     def __init__(self, findings: Sequence[Finding]) -> None:
-        self.findings: tuple[Finding, ...] = tuple(sorted(findings, key=lambda found: (found.warning, found.place)))
+        self.findings: tuple[Finding, ...] = tuple(
+            sorted(findings, key=lambda found: (found.warning, found.hint, found.place))
+        )
         shown: list[Json] = [found.as_json() for found in self.findings]
         super().__init__("\n".join(str(found) for found in self.findings), errors=shown)
 

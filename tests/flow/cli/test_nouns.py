@@ -109,6 +109,23 @@ def test_hints_and_doubts_are_shown_and_hinder_nothing(qd: Shell):
     assert "add\twrite\tnever\tuntrusted\t" in said
 
 
+def test_what_a_careful_reader_would_say_hinders_who_asks_for_that_and_credentials_everybody(qd: Shell, admin: Shell):
+    folder = written(qd.folder / "adder", "openai", prompt="Greet {{ name }}.", variables={"name": {}})
+    assert "prompt.md:1:7: warning: callers fill `{{ name }}`" in qd("agent", "check", "adder").out
+    said = qd("agent", "check", "adder", "--strict", code=1).err
+    assert "callers fill" in said
+    (folder / "prompt.md").write_text("Greet\n> {{ name }}\n")
+    tools = (folder / "tools.py").read_text()
+    (folder / "tools.py").write_text(
+        tools + "\n\n@tool(effect='read')\ndef list_sums() -> list[int]:\n    'Lists sums.'\n    return [1]\n"
+    )
+    checked = qd("agent", "check", "adder", "--strict", "--json").json
+    assert [(found["severity"], found["file"]) for found in checked["warnings"]] == [("hint", "tools.py")]
+    (folder / "tools.py").write_text(tools + "\nKEY = 'ghp_" + "a1" * 20 + "'\n")
+    assert "looks like a credential" in qd("agent", "check", "adder", code=1).err
+    assert "looks like a credential" in admin("agent", "register", "adder", code=1).err
+
+
 def test_a_tool_that_marks_nothing_is_shown_what_its_arguments_look_like(qd: Shell):
     folder = written(qd.folder / "adder", "openai")
     (folder / "tools.py").write_text(

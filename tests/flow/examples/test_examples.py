@@ -53,6 +53,7 @@ class Stage:
 
     async def register(self, folder: Path) -> Draft:
         draft = await build(read_agent(folder), extractor(self.settings))
+        assert (draft.warnings, draft.lint) == ((), ()), "an example has nothing that a careful reader would mark"
         files = {path: base64.b64encode(content).decode() for path, content in draft.files.items()}
         body = {"manifest": draft.manifest, "files": files, "release": draft.id}
         answer = await self.admin.post("/v1/agents", json=body)

@@ -68,9 +68,7 @@ WRONG = {
     ),
     "a budget of the tenant": (
         "budgets: [{scope: tenant, max_budget: 1}]",
-        [
-            "agent.yaml:6:19: `budgets[0].scope` is `tenant`; write one of `request`, `run`, `thread`, `user`"
-        ],
+        ["agent.yaml:6:19: `budgets[0].scope` is `tenant`; write one of `request`, `run`, `thread`, `user`"],
     ),
     "a budget of nothing": (
         "budgets: [{scope: run}]",
