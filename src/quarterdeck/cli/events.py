@@ -58,6 +58,8 @@ class Teller:
 
     def answered(self, facts: Mapping[str, Json]) -> Line | None:
         """The model has answered. Where it only asks for tools, their calls are the news."""
+        if text(facts, "purpose") in {"summary", "judge"}:
+            return None
         self.spoken = words_of(facts.get("content"))
         if not self.spoken.strip():
             return None
@@ -112,6 +114,26 @@ class Teller:
     def escalated(self, facts: Mapping[str, Json]) -> Line:
         """The conversation is a person's now."""
         return Line("↗", f"passed to {text(facts, 'to')}: {shorten(text(facts, 'summary'), _WIDE)}", "yellow")
+
+    def judged(self, facts: Mapping[str, Json]) -> Line | None:
+        """What guardrails said; worth telling where they found something."""
+        found = [members(one) for one in items(facts.get("findings"))]
+        if not found:
+            return None
+        what = ", ".join(dict.fromkeys(f"{text(one, 'check')}: {text(one, 'what')}" for one in found))
+        verdict = text(facts, "verdict")
+        style = "red" if verdict == "deny" else "yellow"
+        return Line("◇", f"guardrails on the {text(facts, 'edge')} → {verdict} ({shorten(what, _WIDE)})", style)
+
+    def shortened(self, facts: Mapping[str, Json]) -> Line:
+        """The model is shown less of the conversation."""
+        before, after = number(facts, "tokens_before"), number(facts, "tokens_after")
+        how = "summarised" if facts.get("summary") is not None else "shortened"
+        return Line("≡", f"conversation {how}: about {before:,.0f} tokens → {after:,.0f}", "dim")
+
+    def closing(self, facts: Mapping[str, Json]) -> Line:
+        """A limit is reached."""
+        return Line("■", f"coming to an end: {text(facts, 'why')}; asking for a last answer", "yellow")
 
     def tool_answered(self, facts: Mapping[str, Json]) -> Line:
         """A tool has answered."""
@@ -190,6 +212,9 @@ _LINES: Mapping[str, Callable[[Teller, Mapping[str, Json]], Line | None]] = {
     "run.cancel_requested": Teller.cancelled,
     "output.rejected": Teller.rejected,
     "run.finished": Teller.finished,
+    "guardrail.judged": Teller.judged,
+    "context.shortened": Teller.shortened,
+    "run.closing": Teller.closing,
 }
 _LET_GO = frozenset({"run.parked", "run.resumed", "run.retried"})
 """After these no worker had the run, so nobody took it over from another."""

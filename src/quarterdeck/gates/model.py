@@ -217,11 +217,17 @@ class ModelGate:
             return choice
         return replace(choice, pin=replace(choice.pin, provider=instead[0], id=instead[1]), why="put there by a switch")
 
-    async def decide(self, request: ModelRequest, release: Release, used: ModelFacts, choice: Choice) -> Decision:
-        """Whether this run may ask now. Raises only what looking up an unknown connection in the database raises."""
+    async def decide(
+        self, request: ModelRequest, release: Release, used: ModelFacts, choice: Choice | None = None
+    ) -> Decision:
+        """Whether this run may ask now, over its own model or the route that was chosen.
+
+        Raises only what looking up an unknown connection in the database raises.
+        """
         found = await self._models.connection(request.pin.provider)
+        route = routing.main_route(release) if choice is None else _route_of(release, choice)
         # Of the route's own model, whatever is asked in its place: what is switched off stays switched off.
-        standing = self._standing(request.tenant, request.agent, _route_of(release, choice), background=used.background)
+        standing = self._standing(request.tenant, request.agent, route, background=used.background)
         return decide(
             CHECKS, Question(request, found, release.limits, used, standing), in_force("", "", standing.switches)
         )

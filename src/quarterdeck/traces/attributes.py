@@ -88,6 +88,13 @@ def of_question(event: e.ModelCalled) -> dict[str, Json]:
         "model": event.model,
         "messages": event.messages,
         "prompt": event.prompt,
+        "purpose": event.purpose,
+        "route": event.route,
+        "route_why": event.route_why,
+        "degree": event.degree,
+        "notice": event.notice,
+        "reserved_micro_usd": event.reserved,
+        "reserved_tokens": event.reserved_tokens,
         **{f"decision_{name}": value for name, value in of_decision(event.decision).items() if name != "checks"},
     }
 
@@ -118,6 +125,34 @@ def of_fault(event: e.ModelFailed) -> dict[str, Json]:
         "http_status": event.status,
         "retry_in_ms": event.retry_in_ms,
         "try": event.try_,
+        "presumed_micro_usd": event.presumed,
+    }
+
+
+def of_judgement(event: e.GuardrailJudged) -> dict[str, Json]:
+    """What guardrails said, and of what kind that was which they found."""
+    return {
+        "edge": event.edge,
+        "verdict": event.verdict,
+        "rule": event.rule,
+        "reason": event.reason,
+        "checks": list(event.checks),
+        "findings": [
+            {"check": one.check, "action": one.action, "what": one.what, "count": one.count, "score": one.score}
+            for one in event.findings
+        ],
+        "ms": event.ms,
+    }
+
+
+def of_shortening(event: e.ContextShortened) -> dict[str, Json]:
+    """What the model is shown less of."""
+    return {
+        "tokens_before": event.tokens_before,
+        "tokens_after": event.tokens_after,
+        "results_upto": event.results_upto,
+        "messages_upto": event.messages_upto,
+        "summary": "" if event.summary is None else plain(event.summary.content, SHOWN),
     }
 
 
@@ -152,6 +187,7 @@ def of_outcome(event: e.ToolAnswered) -> dict[str, Json]:
         "tries": event.tries,
         "blob": stored.key if stored else None,
         "trust": event.label.trust.value if event.label else None,
+        "cached": event.cached,
     }
 
 

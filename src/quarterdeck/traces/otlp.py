@@ -106,9 +106,9 @@ def _name(span: Span) -> str:
             return span.name if span.mark is Mark.OK else "policy → deny"
         case Kind.APPROVAL:
             return f"approval {facts['tool']}"
-        case Kind.ATTEMPT | Kind.QUEUE | Kind.WAIT:
+        case Kind.ATTEMPT | Kind.QUEUE | Kind.WAIT | Kind.GUARDRAIL:
             return span.name
-        case Kind.MESSAGE | Kind.GUARDRAIL:
+        case Kind.MESSAGE:
             return str(facts.get("cause") or "note")
 
 
@@ -139,7 +139,7 @@ def _attributes(exported: Exported, span: Span) -> dict[str, Value]:
         case Kind.APPROVAL:
             rule = facts["rule"]
             return _some({n.TOOL_NAME: facts["tool"], n.RULE: rule, n.STATUS: facts.get("state"), n.RISK: span.risk})
-        case Kind.POLICY:
+        case Kind.POLICY | Kind.GUARDRAIL:
             return _some({n.VERDICT: facts["verdict"], n.RULE: facts["rule"], n.RISK: span.risk})
         case Kind.ATTEMPT:
             return _some({n.REASON: facts.get("left")})

@@ -12,6 +12,7 @@ from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json
 from quarterdeck.runs import events as e
 from quarterdeck.runs.entries import Entry
+from quarterdeck.runs.fold import is_aside
 from quarterdeck.runs.parts import Decision
 from quarterdeck.runs.records import Effect, Status
 from quarterdeck.runs.rules import RISK
@@ -51,6 +52,7 @@ class _Projection:
         self._wait: Draft | None = None
         self._until: datetime | None = None
         self._model: Draft | None = None
+        self._asides: dict[str, Draft] = {}
         self._tools: dict[str, tuple[Draft, e.ToolCalled]] = {}
         self._questions: dict[str, Draft] = {}
 
@@ -80,28 +82,50 @@ class _Projection:
         self._attempt = self._begin(entry, Kind.ATTEMPT, name, Mark.RUNNING, a.of_claim(event))
 
     def asked(self, entry: Entry, event: e.ModelCalled) -> None:
-        self._abandon_question(entry)
+        aside = is_aside(event)
+        if not aside:
+            self._abandon_question(entry)
         self._judged(entry, f"policy {event.model}", event.decision)
-        name = f"model turn {event.step} · {event.model}"
-        self._model = self._begin(entry, Kind.MODEL, name, Mark.RUNNING, a.of_question(event))
+        what = f"model turn {event.step}" if not event.purpose else event.purpose
+        draft = self._begin(entry, Kind.MODEL, f"{what} · {event.model}", Mark.RUNNING, a.of_question(event))
+        if aside:
+            self._asides[event.call] = draft
+        else:
+            self._model = draft
+
+    def _question(self, event: e.ModelAnswered | e.ModelFailed) -> Draft | None:
+        return self._asides.get(event.call) if is_aside(event) else self._model
 
     def answered(self, entry: Entry, event: e.ModelAnswered) -> None:
-        if self._model is None:
+        if (question := self._question(event)) is None:
             return
-        self._model.close(entry, Mark.OK)
-        self._model.attributes |= a.of_answer(event)
+        question.close(entry, Mark.OK)
+        question.attributes |= a.of_answer(event)
 
     def model_failed(self, entry: Entry, event: e.ModelFailed) -> None:
-        if self._model is None:
+        if (question := self._question(event)) is None:
             return
         if event.retry_in_ms is None:
-            self._model.close(entry, Mark.DENIED if event.code == "denied" else Mark.ERROR)
-            self._model.attributes |= a.of_fault(event)
+            question.close(entry, Mark.DENIED if event.code == "denied" else Mark.ERROR)
+            question.attributes |= a.of_fault(event)
             return
         name = f"try {event.try_} · {event.code}"
-        start = max(self._model.start, entry.at - timedelta(milliseconds=event.ms))
-        failed = self._begin(entry, Kind.MODEL, name, Mark.ERROR, a.of_fault(event), parent=self._model.id, at=start)
+        start = max(question.start, entry.at - timedelta(milliseconds=event.ms))
+        failed = self._begin(entry, Kind.MODEL, name, Mark.ERROR, a.of_fault(event), parent=question.id, at=start)
         failed.close(entry, Mark.ERROR)
+
+    def guarded(self, entry: Entry, event: e.GuardrailJudged) -> None:
+        mark = Mark.DENIED if event.verdict in {"deny", "ask", "retry"} else Mark.OK
+        start = entry.at - timedelta(milliseconds=event.ms)
+        name = f"guardrails {event.edge} → {event.verdict}"
+        self._begin(entry, Kind.GUARDRAIL, name, mark, a.of_judgement(event), at=start).close(entry, mark)
+
+    def shortened(self, entry: Entry, event: e.ContextShortened) -> None:
+        name = f"conversation shortened · {event.tokens_before:,} → {event.tokens_after:,} tokens"
+        self._noted(entry, name, a.of_shortening(event))
+
+    def closing(self, entry: Entry, event: e.RunClosing) -> None:
+        self._noted(entry, f"closing: {event.why}", {"reason": event.reason, "why": event.why}, Mark.DENIED)
 
     def drifted(self, entry: Entry, event: e.ModelDrifted) -> None:
         name = event.difference or f"answered by {event.served} instead of {event.wanted}"
@@ -299,6 +323,10 @@ class _Projection:
             self._model.close(entry, Mark.ERROR)
             self._model.attributes["error"] = "abandoned"
         self._model = None
+        for aside in self._asides.values():
+            if aside.end is None:
+                aside.close(entry, Mark.ERROR)
+        self._asides.clear()
 
     def _leave(self, entry: Entry, mark: Mark, why: str = "") -> None:
         """The attempt is over. A question in flight is abandoned; what becomes of calls in flight, later events say."""
@@ -322,6 +350,9 @@ _RULES: dict[type[e.Event], _Rule] = cast(
         e.RunClaimed: _Projection.claimed,
         e.ThreadContinued: _Projection.continued,
         e.MessageAdded: _Projection.added,
+        e.GuardrailJudged: _Projection.guarded,
+        e.ContextShortened: _Projection.shortened,
+        e.RunClosing: _Projection.closing,
         e.ModelCalled: _Projection.asked,
         e.ModelAnswered: _Projection.answered,
         e.ModelFailed: _Projection.model_failed,

@@ -27,7 +27,14 @@ _TONES = {
     Status.STOPPED: Tone.STOPPED,
     Status.CANCELLED: Tone.STOPPED,
 }
-_HELD = {"child": "Waiting", "pace": "Held back", "budget": "Held back", "switch": "Held back", "rate": "Held back", "circuit": "Held back"}
+_HELD = {
+    "child": "Waiting",
+    "switch": "Held back",
+    "rate": "Held back",
+    "circuit": "Held back",
+    "pace": "Held back",
+    "budget": "Held back",
+}
 """Reasons of waits that end otherwise than by the clock alone."""
 
 _CODES = {

@@ -73,14 +73,14 @@ async def judge(gate: ModelGate, used: ModelFacts | None = None, limits: Limits 
 
 
 def test_the_order_of_the_checks_is_the_contract():
-    assert [check.__name__ for check in CHECKS] == ["switch", "connection", "pin", "limits"]
+    assert [check.__name__ for check in CHECKS] == ["switch", "connection", "pin", "limits", "price"]
 
 
 async def test_a_pinned_model_on_an_open_connection_within_limits_is_allowed(opened: Callable[..., Any]):
     gate, _ = await opened(scripted())
     decision = await judge(gate)
     assert (decision.verdict, decision.rule) == (Verdict.ALLOW, "default")
-    assert decision.checks == ("switch", "connection", "pin", "limits")
+    assert decision.checks == ("switch", "connection", "pin", "limits", "price")
 
 
 @pytest.mark.parametrize(
