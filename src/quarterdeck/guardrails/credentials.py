@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from quarterdeck.guardrails.spans import Span, settled
+from quarterdeck.guardrails.spans import Span, last_word, settled
 
 _BITS = 3.5
 """Bits a character: words and paths stay below, random hexadecimal is just above, base64 far above."""
@@ -44,8 +44,7 @@ def unfinished(text: str) -> int:
 
     Whatever stands there is no whole word yet, or a key of several lines, or a name that waits for its value.
     """
-    word = _LAST_WORD.search(text)
-    starts = [len(text) if word is None else word.start()]
+    starts = [last_word(text, len(text))]
     begun = text.rfind(_BEGIN)
     if begun >= 0 and _WHOLE_KEY.match(text, begun) is None and _KEY_SO_FAR.match(text, begun):
         starts.append(begun)
@@ -68,7 +67,6 @@ _NAME_END = re.compile(r"[=:\s\"']+")
 _BEGIN = "-----BEGIN "
 _WHOLE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----.*?-----END [A-Z ]{0,30}KEY-----", re.DOTALL)
 _KEY_SO_FAR = re.compile(r"-----BEGIN [A-Z ]{0,42}(?:-{0,5}\Z|PRIVATE KEY-----)")
-_LAST_WORD = re.compile(r"\S+\Z")
 _NAME = r"(?:secret|token|passw(?:or)?d|api[_-]?key|access[_-]?key)[\"']?\s{0,3}"
 _NAMED_SO_FAR = re.compile(rf"(?i){_NAME}(?:[:=]\s{{0,3}}[\"']?[\w+/.~-]*)?\Z")
 _LONGEST_NAMED = 450

@@ -73,7 +73,7 @@ async def apply(
 async def _follow(rule: GuardrailRule, makers: Mapping[str, Make], subject: Subject, ports: Ports) -> _Outcome:
     try:
         action = Action(rule.action)
-        seen = await _check(rule, makers).look(subject, ports)
+        seen = await made(rule, makers).look(subject, ports)
     except ports.signals:
         raise
     except Exception as fault:
@@ -112,7 +112,8 @@ def _reason(rule: GuardrailRule, hits: tuple[Hit, ...]) -> str:
     return " ".join(advice) or _REFUSED.format(rule=rule.name)
 
 
-def _check(rule: GuardrailRule, makers: Mapping[str, Make]) -> Check:
+def made(rule: GuardrailRule, makers: Mapping[str, Make]) -> Check:
+    """The check of a rule, made once. Raises Unusable."""
     key = (rule.edge, rule.check, encode(rule.settings))
     check = _made.get(key)
     if check is None:

@@ -122,17 +122,31 @@ def ibans(text: str) -> Iterator[Span]:
             yield Span(IBAN, match.start(), end, 1.0)
 
 
+def unfinished_ibans(text: str, start: int) -> Iterator[int]:
+    """Where, from `start` on, numbers begin that more text could make IBANs."""
+    for match in _IBAN_HEAD.finditer(text, start):
+        length = _IBAN_LENGTHS.get(match[1].upper())
+        if length is not None and _collected(text, match.start(), length)[0] == len(text):
+            yield match.start()
+
+
 def _end_of(text: str, start: int, length: int) -> int | None:
     """Where that many letters and digits end, single separators between them not counted."""
+    at, counted = _collected(text, start, length)
+    following = text[at : at + 1]
+    return at if counted == length and not (following.isascii() and following.isalnum()) else None
+
+
+def _collected(text: str, start: int, length: int) -> tuple[int, int]:
+    """How far letters and digits with single separators go, at most so many of them, and how many there are."""
     counted, at = 0, start
     while counted < length and at < len(text):
         if text[at].isascii() and text[at].isalnum():
             counted += 1
         elif text[at] not in _SEPARATORS or text[at - 1] in _SEPARATORS:
-            return None
+            break
         at += 1
-    following = text[at : at + 1]
-    return at if counted == length and not (following.isascii() and following.isalnum()) else None
+    return at, counted
 
 
 def is_iban(text: str) -> bool:

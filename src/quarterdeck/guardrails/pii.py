@@ -3,11 +3,12 @@
 Names and addresses of people have no form and are not found here: `presidio.py` is for those.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from quarterdeck.guardrails import internet, numbers
 from quarterdeck.guardrails.phones import PHONE, phones
-from quarterdeck.guardrails.spans import Span, plain, settled
+from quarterdeck.guardrails.spans import Span, last_word, plain, settled
 
 REGIONS = ("US", "GB", "DE", "FR", "AU")
 """Whose telephone numbers are known without an international prefix, unless a rule names others."""
@@ -44,3 +45,25 @@ def find(text: str, regions: Sequence[str] = REGIONS, kinds: Collection[str] = K
     found = [span for scanner in _SCANNERS.values() for span in scanner(text)]
     found += phones(text, regions)
     return [span for span in settled(found) if span.kind in kinds and span.score >= SURE]
+
+
+def unfinished(text: str) -> int:
+    """From which place on more text may still make or change a finding; all before it is as it will stay.
+
+    Nothing reaches across a line. On the last line it is the last word, with the words before it that may belong to a
+    number: an IBAN that is not complete, and groups of digits up to the first real word.
+    """
+    text = plain(text)
+    line = text.rfind("\n") + 1
+    start = last_word(text, len(text))
+    while start > line:
+        end = len(text[line:start].rstrip()) + line
+        before = max(line, last_word(text, end))
+        if not _MAY_GO_ON.fullmatch(text, before, end):
+            break
+        start = before
+    return min([start, *numbers.unfinished_ibans(text, line)])
+
+
+_MAY_GO_ON = re.compile(r"\S*[0-9+()]\S*|\W*|\w{1,2}\W?|[eE][xX][tT]\W?")
+"""Words behind which a number may go on, or that may stand in it or decide what it is: not one of three letters."""

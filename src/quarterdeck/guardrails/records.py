@@ -111,20 +111,20 @@ class Ports:
     """What checks may reach beyond the text, handed in by those who own the doors. None = there is no such way.
 
     `ask` puts a system prompt and a text to a pinned model, in a run's budget, and answers None where it could not be
-    had; `call` runs a Python function of the release's own code; `hook` posts JSON to an address and returns what it
-    answers. `signals` are exceptions that end the run's attempt and are no fault of a check.
+    had; `call` runs a Python function of the release's own code; `hook` posts JSON to an address, with these headers,
+    and returns what it answers. `signals` are exceptions that end the run's attempt and are no fault of a check.
     """
 
     ask: Callable[[ModelPin | None, str, str], Awaitable[str | None]] | None = None
     call: Callable[[str, JsonObject], Awaitable[Json]] | None = None
-    hook: Callable[[str, JsonObject], Awaitable[Json]] | None = None
+    hook: Callable[[str, Mapping[str, str], JsonObject], Awaitable[Json]] | None = None
     signals: tuple[type[BaseException], ...] = ()
 
 
 class Check(Protocol):
     """One kind of check with its settings, ready to be applied to any number of texts."""
 
-    async def look(self, subject: Subject, ports: Ports) -> Seen:
+    async def look(self, subject: Subject, ports: Ports, /) -> Seen:
         """What it finds. May raise: the rule then counts as broken, and blocks unless it says `fail: open`."""
         ...
 

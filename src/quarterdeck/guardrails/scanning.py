@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from quarterdeck.guardrails import credentials, pii
-from quarterdeck.guardrails.spans import Span, counted, taken_out
+from quarterdeck.guardrails.spans import Span, taken_out
 
 SECRETS, PII = "secrets", "pii"
 _GROUPS: tuple[tuple[str, Callable[[str], Sequence[Span]], Mapping[str, str]], ...] = (
@@ -23,6 +23,6 @@ def scan(text: str, what: frozenset[str], *, take_out: bool) -> tuple[str, Mappi
     found: Counter[str] = Counter()
     for group, find, words in _GROUPS:
         if group in what and (spans := find(text)):
-            found.update(counted(spans, words))
-            text = taken_out(text, spans, words) if take_out else text
+            found.update(words[span.kind] for span in spans)
+            text = taken_out(text, spans, words.__getitem__) if take_out else text
     return text, found

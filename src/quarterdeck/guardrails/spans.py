@@ -1,7 +1,6 @@
 """Places in a text where something was found, and the text without them. A span says where and what, never which."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 _ALIKE = str.maketrans(
@@ -42,12 +41,12 @@ def _weight(span: Span) -> tuple[float, int]:
     return span.score, span.end - span.start
 
 
-def taken_out(text: str, spans: Sequence[Span], words: Mapping[str, str]) -> str:
-    """The text with `[WORD removed]` in the place of each span. `words` says what a kind is called."""
+def taken_out(text: str, spans: Iterable[Span], word: Callable[[str], str]) -> str:
+    """The text with `[WORD removed]` in the place of each span. `word` says what a kind is called."""
     pieces: list[str] = []
     at = 0
     for span in spans:
-        pieces += (text[at : span.start], mark(words[span.kind]))
+        pieces += (text[at : span.start], mark(word(span.kind)))
         at = span.end
     return "".join((*pieces, text[at:]))
 
@@ -57,6 +56,8 @@ def mark(word: str) -> str:
     return f"[{word} removed]"
 
 
-def counted(spans: Iterable[Span], words: Mapping[str, str]) -> Mapping[str, int]:
-    """How many there are of each kind, by the word for it."""
-    return Counter(words[span.kind] for span in spans)
+def last_word(text: str, end: int) -> int:
+    """Where the word begins that goes up to `end`; `end` itself where a blank stands before it."""
+    while end and not text[end - 1].isspace():
+        end -= 1
+    return end
