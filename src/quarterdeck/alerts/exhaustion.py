@@ -127,10 +127,10 @@ def why_over(alert: Alert, facts: Facts) -> str:
     """Why an alert about a budget has ended."""
     names = alert.facts
     same = [one for one in facts.accounts if (one.tenant, _subject(one)) == (alert.tenant, alert.subject)]
-    began = names.get("began_at")
-    if not any(moment(one.began_at) == began for one in same):
+    if not any(moment(one.began_at) == names.get("began_at") for one in same):
         renews = names.get("renews_at")
-        return "its window is over" if isinstance(renews, str) and renews <= str(moment(facts.at)) else "it is gone"
+        over = isinstance(renews, str) and renews <= str(moment(facts.at))
+        return "its window is over" if over else "little of it is used, or it was removed"
     if not any(one.limit == names.get("limit") for one in same):
         return "its limit was changed"
     if alert.kind is not Kind.THRESHOLD:

@@ -13,7 +13,7 @@ BACK = 7
 # Who spent anything worth a look in the last hour: tenants (agent NULL), and agents of theirs.
 _BUSY = """
 SELECT tenant, agent, sum(cost_micro_usd)::bigint AS spent FROM qd.usage
-WHERE at > $1 - interval '1 hour' AND at <= $1
+WHERE at > $1::timestamptz - interval '1 hour' AND at <= $1
 GROUP BY GROUPING SETS ((tenant), (tenant, agent)) HAVING sum(cost_micro_usd) >= $2
 """
 
@@ -22,9 +22,9 @@ GROUP BY GROUPING SETS ((tenant), (tenant, agent)) HAVING sum(cost_micro_usd) >=
 _BEFORE = """
 WITH first AS (
     SELECT min(at) AS at FROM qd.usage
-    WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2) AND at > $3 - make_interval(days => $4, hours => 1)),
+    WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2) AND at > $3::timestamptz - make_interval(days => $4, hours => 1)),
 spans AS (
-    SELECT n, $3 - make_interval(days => n, hours => CASE n WHEN 0 THEN 1 ELSE 0 END) AS until
+    SELECT n, $3::timestamptz - make_interval(days => n, hours => CASE n WHEN 0 THEN 1 ELSE 0 END) AS until
     FROM generate_series(0, $4) AS n)
 SELECT s.n, (
     SELECT coalesce(sum(u.cost_micro_usd), 0)::bigint FROM qd.usage u
@@ -37,7 +37,7 @@ ORDER BY s.n
 # Calls of the last day that were booked as spent because their outcome never came.
 _PRESUMED = """
 SELECT tenant, agent, count(*)::int AS calls, sum(cost_micro_usd)::bigint AS spent, max(at) AS last_at FROM qd.usage
-WHERE state = 'presumed' AND at > $1 - interval '1 day' GROUP BY tenant, agent
+WHERE state = 'presumed' AND at > $1::timestamptz - interval '1 day' GROUP BY tenant, agent
 """
 
 

@@ -67,7 +67,7 @@ def test_a_removed_budget_ends_its_alerts():
     deck = Deck()
     deck.look(account(8.1), at=LATE)
     deck.look(at=LATE)
-    assert (deck.ended, deck.standing) == (["it is gone"], [])
+    assert (deck.ended, deck.standing) == (["little of it is used, or it was removed"], [])
 
 
 def test_the_last_of_a_limit_counts_as_used_since_nobody_can_spend_it():
