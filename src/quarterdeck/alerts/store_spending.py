@@ -22,7 +22,8 @@ GROUP BY GROUPING SETS ((tenant), (tenant, agent)) HAVING sum(cost_micro_usd) >=
 _BEFORE = """
 WITH first AS (
     SELECT min(at) AS at FROM qd.usage
-    WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2) AND at > $3::timestamptz - make_interval(days => $4, hours => 1)),
+    WHERE tenant = $1 AND ($2::text IS NULL OR agent = $2)
+      AND at > $3::timestamptz - make_interval(days => $4, hours => 1)),
 spans AS (
     SELECT n, $3::timestamptz - make_interval(days => n, hours => CASE n WHEN 0 THEN 1 ELSE 0 END) AS until
     FROM generate_series(0, $4) AS n)

@@ -9,9 +9,11 @@ import httpx
 
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.agents import AsyncAgents, AsyncReleases
+from quarterdeck.sdk.aio.alerts import AsyncAlerts
 from quarterdeck.sdk.aio.approvals import AsyncApprovals
 from quarterdeck.sdk.aio.audit import AsyncAudit
 from quarterdeck.sdk.aio.autonomy import AsyncAutonomy
+from quarterdeck.sdk.aio.budgets import AsyncBudgets
 from quarterdeck.sdk.aio.escalations import AsyncEscalations
 from quarterdeck.sdk.aio.keys import AsyncKeys, AsyncTenants
 from quarterdeck.sdk.aio.policies import AsyncPolicies
@@ -115,6 +117,8 @@ class AsyncQuarterdeck:
         self.providers = AsyncProviders(self._transport)
         self.secrets = AsyncSecrets(self._transport)
         self.rates = AsyncRates(self._transport)
+        self.budgets = AsyncBudgets(self._transport)
+        self.alerts = AsyncAlerts(self._transport)
         self.workers = AsyncWorkers(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
         self.switches = AsyncSwitches(self._transport)

@@ -13,9 +13,11 @@ from quarterdeck.sdk.errors import Unavailable
 from quarterdeck.sdk.holdings import Actor, Readiness
 from quarterdeck.sdk.options import RETRIES, TIMEOUT, Options, options, trust
 from quarterdeck.sdk.sync.agents import Agents, Releases
+from quarterdeck.sdk.sync.alerts import Alerts
 from quarterdeck.sdk.sync.approvals import Approvals
 from quarterdeck.sdk.sync.audit import Audit
 from quarterdeck.sdk.sync.autonomy import Autonomy
+from quarterdeck.sdk.sync.budgets import Budgets
 from quarterdeck.sdk.sync.escalations import Escalations
 from quarterdeck.sdk.sync.keys import Keys, Tenants
 from quarterdeck.sdk.sync.policies import Policies
@@ -116,6 +118,8 @@ class Quarterdeck:
         self.providers = Providers(self._transport)
         self.secrets = Secrets(self._transport)
         self.rates = Rates(self._transport)
+        self.budgets = Budgets(self._transport)
+        self.alerts = Alerts(self._transport)
         self.workers = Workers(self._transport)
         self.webhooks = Webhooks(self._transport)
         self.switches = Switches(self._transport)
