@@ -66,8 +66,9 @@ CHECKS: Mapping[str, CheckKind] = {
         {
             "max_tokens": Setting(Kind.COUNT, "Most tokens, as estimated.", "max_tokens: 4000"),
             "max_characters": Setting(Kind.COUNT, "Most characters.", "max_characters: 16000"),
+            "max_bytes": Setting(Kind.COUNT, "Most bytes in UTF-8.", "max_bytes: 64000"),
         },
-        one_of=("max_tokens", "max_characters"),
+        one_of=("max_tokens", "max_characters", "max_bytes"),
     ),
     "characters": CheckKind(
         "No characters that nobody sees or that look like others.",
@@ -77,8 +78,11 @@ CHECKS: Mapping[str, CheckKind] = {
                 Kind.WORDS,
                 "Which; all by default.",
                 "kinds: [invisible, bidi]",
-                choices=("invisible", "bidi", "tags", "homoglyphs"),
-            )
+                choices=("invisible", "bidi", "tags", "variation_selectors", "control", "homoglyphs"),
+            ),
+            "strip": Setting(
+                Kind.FLAG, "Take them out, whatever the action is? By default they are only found.", "strip: true"
+            ),
         },
     ),
     "schema": CheckKind(
@@ -95,7 +99,19 @@ CHECKS: Mapping[str, CheckKind] = {
                 Kind.WORDS,
                 "Which kinds of rules; all by default.",
                 "classes: [ignore_instructions, exfiltration]",
-                choices=("ignore_instructions", "role_play", "hypothetical", "exfiltration", "flooding"),
+                choices=(
+                    "ignore_instructions",
+                    "role_play",
+                    "no_rules",
+                    "hypothetical",
+                    "prompt_extraction",
+                    "exfiltration",
+                    "concealment",
+                    "forged_markup",
+                    "encoded",
+                    "flooding",
+                    "hidden_characters",
+                ),
             ),
             "classifier": Setting(Kind.FLAG, "Ask the trained classifier too? By default yes.", "classifier: false"),
         },
@@ -103,7 +119,13 @@ CHECKS: Mapping[str, CheckKind] = {
     "flooding": CheckKind(
         "It is not one thing said over and over.",
         {INPUT: ON_INPUT},
-        {"threshold": Setting(Kind.SHARE, "The share of repeated text from which on it counts.", "threshold: 0.8")},
+        {
+            "threshold": Setting(
+                Kind.SHARE,
+                "The share that tells nothing new from which on it counts; 0.96 by default.",
+                "threshold: 0.96",
+            )
+        },
     ),
     "pii": CheckKind(
         "No personal data, by its shape and check digits.",
