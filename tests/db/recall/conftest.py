@@ -98,4 +98,4 @@ async def _nowhere(*_: object) -> str:
 
 def another_release(of: Release, **changes: Any) -> Release:
     """A release with another id."""
-    return replace(of, id="f" * 64, **changes)  # pyright: ignore[reportArgumentType]
+    return replace(of, id="f" * 64, **changes)
