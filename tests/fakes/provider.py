@@ -95,7 +95,7 @@ async def _perform(turn: Turn, wire: Wire, request: web.Request, asked: Asked) -
             await asyncio.sleep(turn.latency)
             if asked.streamed:
                 return await _stream(turn, wire, request, asked)
-            return web.json_response(wire.whole(turn))
+            return web.json_response(wire.whole(turn), headers=turn.headers)
         case Fails():
             body = wire.error(turn) if turn.body is None else turn.body
             return web.json_response(body, status=turn.status, headers=turn.headers)
@@ -112,7 +112,7 @@ async def _perform(turn: Turn, wire: Wire, request: web.Request, asked: Asked) -
 
 
 async def _stream(turn: Says, wire: Wire, request: web.Request, asked: Asked) -> web.StreamResponse:
-    response = web.StreamResponse(headers={"content-type": "text/event-stream"})
+    response = web.StreamResponse(headers={"content-type": "text/event-stream", **turn.headers})
     await response.prepare(request)
     events = list(wire.events(turn))
     if turn.end_early:

@@ -42,6 +42,7 @@ class Says:
     """Streamed: end politely, but before the model has finished."""
     hang_after: int | None = None
     """Streamed: fall silent after so many events."""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def ending(self) -> str:
