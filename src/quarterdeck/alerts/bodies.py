@@ -16,7 +16,9 @@ from quarterdeck.runs.records import Status
 class AlertQuery(BaseModel):
     """What a list of alerts is narrowed to, and the page of it."""
 
-    state: Literal["raised", "acknowledged", "resolved"] | None = None
+    state: Literal["standing", "raised", "acknowledged", "resolved"] | None = Field(
+        default=None, description="`standing` = raised or acknowledged."
+    )
     kind: Kind | None = None
     severity: Severity | None = None
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Items on a page.")

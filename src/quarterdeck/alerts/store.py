@@ -53,8 +53,9 @@ WHERE EXISTS (SELECT FROM qd.webhook_endpoints WHERE tenant = $1 AND disabled_at
 _LIST = f"""
 SELECT {_COLUMNS} FROM qd.alerts WHERE {_MINE}
     AND ($2::uuid IS NULL OR id < $2)
-    AND ($3::text IS NULL OR $3 = CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
-        WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'raised' END)
+    AND ($3::text IS NULL OR ($3 = 'standing' AND resolved_at IS NULL)
+        OR $3 = CASE WHEN resolved_at IS NOT NULL THEN 'resolved'
+            WHEN acknowledged_at IS NOT NULL THEN 'acknowledged' ELSE 'raised' END)
     AND ($4::text IS NULL OR kind = $4) AND ($5::text IS NULL OR severity = $5)
     AND ($6::text[] IS NULL OR agent IS NULL OR agent = ANY($6))
 ORDER BY id DESC LIMIT $7

@@ -35,6 +35,8 @@ COLOURS: Mapping[str, str] = {
     "expired": "red",
     "dead": "red",
     "draining": "yellow",
+    "warning": "yellow",
+    "critical": "red",
 }
 """Colours of states; whatever waits is yellow."""
 

@@ -1,0 +1,139 @@
+"""How budgets are told on a terminal: a line for each limit, with a bar for the part of it that is used."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from quarterdeck.cli.screen import usd
+
+if TYPE_CHECKING:
+    from quarterdeck.sdk.budgets import Budget, Spending
+
+WIDTH = 10
+"""Characters of a bar."""
+_PARTS = " ▏▎▍▌▋▊▉"
+_SPANS = {"1h": " an hour", "1d": " a day", "month": " a month", "total": ""}
+_EACH = frozenset({"request", "run", "thread"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One limit of a budget, and what is spent of it."""
+
+    name: str
+    who: str
+    limit: str
+    spending: "Spending | None" = None
+
+
+def rows(budget: "Budget") -> list[Row]:
+    """A line for each limit of a budget."""
+    spending = {one.unit: one for one in budget.spending}
+    return [Row(budget.name, whose(budget), words, spending.get(unit)) for unit, words in limits(budget)]
+
+
+def limits(budget: "Budget") -> list[tuple[str, str]]:
+    """Each limit in words, by the unit of what is spent of it; rates have none."""
+    span = _SPANS.get(budget.budget_duration, "")
+    said: list[tuple[str, str]] = []
+    if budget.max_budget is not None:
+        said.append(("micro_usd", quantity(round(budget.max_budget * 1_000_000), "micro_usd") + span))
+    if budget.max_tokens is not None:
+        said.append(("tokens", quantity(budget.max_tokens, "tokens") + span))
+    if budget.rpm_limit is not None:
+        said.append(("", f"{budget.rpm_limit:,} calls a minute"))
+    if budget.tpm_limit is not None:
+        said.append(("", f"{budget.tpm_limit:,} tokens a minute"))
+    return said
+
+
+def whose(budget: "Budget") -> str:
+    """Whose spending a budget limits, in words."""
+    by = f", says {budget.agent}" if budget.source == "release" else ", says the deployment"
+    said = "" if budget.source == "tenant" else by
+    if budget.scope == "everything":
+        return "everything"
+    if budget.scope in _EACH or budget.target == "*":
+        return f"the tenant{said}" if _is_whole(budget) else f"each {budget.scope}{said}"
+    return f"{budget.scope} {budget.target}{said}"
+
+
+def _is_whole(budget: "Budget") -> bool:
+    return budget.scope == "tenant" and budget.source == "tenant"
+
+
+def columns(found: Sequence[Row], *, person: bool) -> list[tuple[str, Callable[[Row], object]]]:
+    """The columns of a list of budgets: those that say something."""
+    wanted: list[tuple[str, Callable[[Row], object]]] = [
+        ("budget", lambda row: row.name),
+        ("for", lambda row: row.who),
+        ("limit", lambda row: row.limit),
+        ("used", lambda row: _used(row, person=person)),
+        ("left", lambda row: quantity(row.spending.left, row.spending.unit) if row.spending else None),
+        ("most by", _most_by),
+        ("renews", lambda row: row.spending.renews_at if row.spending else None),
+    ]
+    if not person or any(_runs_out(row) for row in found):
+        wanted.append(("runs out", _runs_out))
+    return wanted
+
+
+def facts(budget: "Budget") -> list[tuple[str, object]]:
+    """One budget, fact by fact."""
+    said: list[tuple[str, object]] = [
+        ("budget", budget.name),
+        ("for", whose(budget)),
+        ("limit", [words for _, words in limits(budget)]),
+        ("alerts at", ", ".join(f"{level} %" for level in budget.alert_at)),
+        ("why", budget.why),
+        ("set by", budget.set_by),
+        ("changed", budget.updated_at),
+        ("release", budget.release),
+    ]
+    for one in budget.spending:
+        name = "money" if one.unit == "micro_usd" else one.unit
+        said += [
+            (f"{name} used", f"{bar(one.used_percent)} {quantity(one.spent + one.uncovered, one.unit)}"),
+            (f"{name} reserved", quantity(one.reserved, one.unit) if one.reserved else None),
+            (f"{name} uncovered", quantity(one.uncovered, one.unit) if one.uncovered else None),
+            (f"{name} left", quantity(one.left, one.unit)),
+            (f"{name} most by", _by(one)),
+            ("renews", one.renews_at),
+            (f"{name} runs out", one.projected_at),
+        ]
+    return said
+
+
+def bar(percent: float) -> str:
+    """A bar for a part, with the part in per cent: full is full, however much more was used."""
+    filled = min(1.0, max(0.0, percent / 100)) * WIDTH
+    whole = int(filled)
+    part = _PARTS[int((filled - whole) * len(_PARTS))] if whole < WIDTH else ""
+    return f"{'█' * whole}{part}".ljust(WIDTH, "░").replace(" ", "░") + f" {percent:>3.0f} %"
+
+
+def quantity(amount: int, unit: str) -> str:
+    """An amount of an account in words."""
+    return usd(amount) if unit == "micro_usd" else f"{amount:,} {unit}"
+
+
+def _used(row: Row, *, person: bool) -> object:
+    if row.spending is None:
+        return None
+    return bar(row.spending.used_percent) if person else row.spending.used_percent
+
+
+def _most_by(row: Row) -> str:
+    return _by(row.spending) if row.spending is not None else ""
+
+
+def _by(one: "Spending") -> str:
+    """Who has used most; nothing where there is only one who could."""
+    if not one.account:
+        return ""
+    return one.account if one.accounts <= 1 else f"{one.account} of {one.accounts:,}"
+
+
+def _runs_out(row: Row) -> datetime | None:
+    return row.spending.projected_at if row.spending is not None else None
