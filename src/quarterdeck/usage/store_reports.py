@@ -7,6 +7,7 @@ read, to the last micro-USD: the n-th of k gets (cost + n - 1) / k, rounded down
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeAlias
 from uuid import UUID
 
 from quarterdeck.db.records import Row, Tx
@@ -33,6 +34,7 @@ _EXPRESSIONS = {
     "state": "u.state",
     _TOOL: "tool.name",
 }
+Keys: TypeAlias = tuple[str | None, ...]
 DIMENSIONS = tuple(_EXPRESSIONS)
 """What usage can be told apart by, beside tags."""
 
@@ -60,21 +62,25 @@ _COUNTED = {
     "routed_calls": "u.saved_route > 0",
     "trimmed_calls": "u.trimmed_tokens > 0",
 }
-_SIZES = {Sort.COST: "cost", Sort.TOKENS: "input + output", Sort.CALLS: "calls"}
+_SIZES = {Sort.COST: "sum({cost})", Sort.TOKENS: "sum({input}) + sum({output})", Sort.CALLS: "count(*)"}
 
-# The groups with their sums; then each group's size over all stretches of time; then the top ones, and the others as
-# one. What is `whole` counts each call once, where its tools count it several times.
-_REPORT = """
-WITH grouped AS (
-    SELECT {keys}{sums} FROM qd.usage u {tools} WHERE {narrowed} GROUP BY {numbers}
-), sized AS (
-    SELECT *, sum({size}) OVER (PARTITION BY {names}) AS size FROM grouped
-), placed AS (
-    SELECT *, dense_rank() OVER (ORDER BY size DESC, {names}) AS place FROM sized
-)
-SELECT {kept}bucket, place > {top} AS rest, min(place) AS place, count(DISTINCT place) AS groups, {again}
-FROM placed GROUP BY {kept_names}bucket, place > {top} ORDER BY bucket, rest, place
+# The largest groups over the whole time, and how many groups there are.
+_LARGEST = """
+SELECT {keys}, count(*) OVER () AS groups FROM qd.usage u {tools} WHERE {narrowed}
+GROUP BY {numbers} ORDER BY {size} DESC, {numbers} LIMIT {top}
 """
+
+# What was used by each of the largest groups, and by all others as one. That they are known beforehand keeps the
+# groups few that are told apart in each stretch of time. What is `whole` counts each call once, where its tools count
+# it several times.
+_REPORT = """
+SELECT {place} AS place, {bucket} AS bucket, {sums} FROM qd.usage u {tools} {best} WHERE {narrowed} GROUP BY 1, 2
+ORDER BY bucket, place
+"""
+
+# The largest groups with their places; an absent key is equal to an absent one.
+_BEST = "LEFT JOIN unnest({given}) WITH ORDINALITY AS best ({names}, place) ON {alike}"
+_ALIKE = "coalesce({key}, '') = coalesce(best.{name}, '') AND ({key} IS NULL) = (best.{name} IS NULL)"
 
 # Each tool of a call with its place among them, and the first of those that are looked at marked.
 _TOOLS = """JOIN LATERAL (
@@ -133,30 +139,53 @@ class Narrowing:
 
 async def report(tx: Tx, reader: Reader, question: Question) -> tuple[list[Group], Sums]:
     """The lines of a report, and the sums of all calls that were looked at."""
+    largest, count = await _largest(tx, reader, question)
     narrowing = Narrowing(reader, question.filters)
     tools = narrowing.tool_join(wanted=_TOOL in question.by)
-    keys = [f"{narrowing.by(key)} AS k{n}" for n, key in enumerate(question.by)]
-    names = [f"k{n}" for n in range(len(keys))]
-    keys.append(f"{_bucket(narrowing, question)} AS bucket")
-    top = narrowing.put(question.top)
-    kept = [f"CASE WHEN place > {top} THEN NULL ELSE {name} END" for name in names]
     sums = _sums(split=bool(tools))
     statement = _REPORT.format(
-        keys="".join(f"{key}, " for key in keys),
+        place="best.place" if largest else "NULL::bigint",
+        bucket=_bucket(narrowing, question),
         sums=", ".join(f"({sum_})::bigint AS {name}" for name, sum_ in sums.items()),
         tools=tools,
+        best=_best(narrowing, question, largest),
         narrowed=narrowing.words,
-        numbers=", ".join(str(n) for n in range(1, len(keys) + 1)),
-        size=_SIZES[question.sort],
-        names=", ".join(names) or "1::int",
-        top=top,
-        kept="".join(f"{value} AS {name}, " for value, name in zip(kept, names, strict=True)),
-        kept_names="".join(f"{value}, " for value in kept),
-        again=", ".join(f"sum({name})::bigint AS {name}" for name in sums),
     )
     rows = await tx.fetch(statement, *narrowing.arguments)
-    slugs = await _slugs(tx, rows, question)
-    return [_group(row, question, slugs) for row in rows], _total(rows)
+    keys = await _named(tx, question, largest)
+    behind = count - len(largest)
+    return [_group(row, question, keys, behind) for row in rows], _total(rows, split=bool(tools))
+
+
+async def _largest(tx: Tx, reader: Reader, question: Question) -> tuple[list[Keys], int]:
+    """The keys of the largest groups, and how many groups there are in all."""
+    if not question.by:
+        return [], 0
+    narrowing = Narrowing(reader, question.filters)
+    tools = narrowing.tool_join(wanted=_TOOL in question.by)
+    columns = {name: _share(column) if tools else column for name, column in _COLUMNS.items()}
+    names = [f"k{n}" for n in range(len(question.by))]
+    statement = _LARGEST.format(
+        keys=", ".join(f"{narrowing.by(key)} AS {name}" for key, name in zip(question.by, names, strict=True)),
+        tools=tools,
+        narrowed=narrowing.words,
+        numbers=", ".join(names),
+        size=_SIZES[question.sort].format(**columns),
+        top=narrowing.put(question.top),
+    )
+    rows = await tx.fetch(statement, *narrowing.arguments)
+    return [tuple(row[name] for name in names) for row in rows], rows[0]["groups"] if rows else 0
+
+
+def _best(narrowing: Narrowing, question: Question, largest: Sequence[Keys]) -> str:
+    if not largest:
+        return ""
+    names = [f"k{n}" for n in range(len(question.by))]
+    given = [narrowing.put([keys[n] for keys in largest]) for n in range(len(names))]
+    alike = [_ALIKE.format(key=narrowing.by(key), name=name) for key, name in zip(question.by, names, strict=True)]
+    return _BEST.format(
+        given=", ".join(f"{place}::text[]" for place in given), names=", ".join(names), alike=" AND ".join(alike)
+    )
 
 
 async def slugs_of(tx: Tx, tenants: Sequence[UUID]) -> dict[str, str]:
@@ -172,10 +201,11 @@ def _bucket(narrowing: Narrowing, question: Question) -> str:
 
 def _sums(*, split: bool) -> dict[str, str]:
     """What is added up: calls, or the shares of calls that fall to each of their tools."""
-    first = " AND tool.first" if split else ""
     sums = {name: f"sum({_share(column) if split else column})" for name, column in _COLUMNS.items()}
     sums |= {name: f"count(*) FILTER (WHERE {counted})" for name, counted in _COUNTED.items()}
-    return sums | {f"whole_{name}": f"count(*) FILTER (WHERE {counted}{first})" for name, counted in _COUNTED.items()}
+    if split:
+        sums |= {f"whole_{name}": f"count(*) FILTER (WHERE {each} AND tool.first)" for name, each in _COUNTED.items()}
+    return sums
 
 
 def _share(column: str) -> str:
@@ -184,24 +214,26 @@ def _share(column: str) -> str:
     return f"sign({column})::bigint * ((abs({column}) + tool.place - 1) / {parts})"
 
 
-def _total(rows: Sequence[Row]) -> Sums:
+def _total(rows: Sequence[Row], *, split: bool) -> Sums:
     """Shares of tools add up to the whole; a call that has several counts once."""
-    names = {name: f"whole_{name}" if name in _COUNTED else name for name in SUMMED}
+    names = {name: f"whole_{name}" if split and name in _COUNTED else name for name in SUMMED}
     return Sums(**{name: sum(row[column] for row in rows) for name, column in names.items()})
 
 
-async def _slugs(tx: Tx, rows: Sequence[Row], question: Question) -> dict[str, str]:
+async def _named(tx: Tx, question: Question, largest: Sequence[Keys]) -> list[Keys]:
+    """The same keys with tenants by their slugs."""
     if "tenant" not in question.by:
-        return {}
-    place = question.by.index("tenant")
-    return await slugs_of(tx, sorted({UUID(row[f"k{place}"]) for row in rows if row[f"k{place}"]}))
+        return list(largest)
+    at = question.by.index("tenant")
+    slugs = await slugs_of(tx, sorted({UUID(keys[at]) for keys in largest}))
+    return [(*keys[:at], slugs.get(str(keys[at]), keys[at]), *keys[at + 1 :]) for keys in largest]
 
 
-def _group(row: Row, question: Question, slugs: dict[str, str]) -> Group:
-    found: list[str | None] = [row[f"k{n}"] for n in range(len(question.by))]
-    keys = tuple(
-        slugs.get(value, value) if key == "tenant" and value else value
-        for key, value in zip(question.by, found, strict=True)
-    )
+def _group(row: Row, question: Question, keys: Sequence[Keys], behind: int) -> Group:
     at: datetime | None = row["bucket"]
-    return Group(at, keys, row["rest"], row["groups"], Sums(**{name: row[name] for name in SUMMED}))
+    place: int | None = row["place"]
+    sums = Sums(**{name: row[name] for name in SUMMED})
+    if place is None:
+        rest = bool(question.by)
+        return Group(at=at, keys=(None,) * len(question.by), rest=rest, groups=behind if rest else 1, sums=sums)
+    return Group(at=at, keys=keys[place - 1], rest=False, groups=1, sums=sums)
