@@ -6,8 +6,8 @@ import pytest
 
 from quarterdeck.core.clock import SystemClock
 from quarterdeck.core.ids import new_run_id
-from quarterdeck.core.json import Json
-from quarterdeck.gates.again import Shown
+from quarterdeck.core.json import JsonObject
+from quarterdeck.gates.again import ReadingVerdict, Shown
 from quarterdeck.gates.builtin import is_reading, offers_of
 from quarterdeck.gates.intents import Later, Refusal, ToolFacts
 from quarterdeck.gates.tool import ToolGate
@@ -20,6 +20,7 @@ from tests.talks import talk
 from tests.toolbox import TENANT, Kept, a_grant, a_release
 
 SAID = talk(3)
+R2: JsonObject = {"ref": "r2"}
 READING = replace(a_release(a_grant("search", effect="read")), context=ContextPolicy(max_tokens=1_000))
 
 
@@ -27,13 +28,13 @@ def gate(calm: Calm | None = None) -> ToolGate:
     return a_tool_gate(Bench(), Kept().put, SystemClock(), calm)
 
 
-def read(calm: Calm | None = None, release: Release = READING, made: int = 0, **arguments: Json):
+def read(arguments: JsonObject, calm: Calm | None = None, release: Release = READING, made: int = 0) -> ReadingVerdict:
     facts = ToolFacts(tenant=TENANT, run=new_run_id(), user="erika", step=4, attempt=1, tool_calls=made)
     return gate(calm).read_again(release, Call("c9", "read_result", arguments), facts, SAID)
 
 
 def test_it_is_a_read_with_a_decision_and_the_label_of_the_result():
-    shown = read(ref="r2")
+    shown = read(R2)
     assert isinstance(shown, Shown)
     assert (shown.call.step, shown.call.tool, shown.call.effect, shown.call.repeat) == (
         4,
@@ -49,7 +50,7 @@ def test_it_is_a_read_with_a_decision_and_the_label_of_the_result():
 
 
 def test_pages_are_counted_in_characters():
-    shown = read(ref="r2", **{"from": 2_000, "to": 2_010})
+    shown = read({"ref": "r2", "from": 2_000, "to": 2_010})
     assert isinstance(shown, Shown)
     assert shown.answer.content[0] == Text("x" * 10)
 
@@ -67,8 +68,8 @@ def test_pages_are_counted_in_characters():
     ],
     ids=str,
 )
-def test_what_names_no_result_is_refused_in_words(arguments: dict[str, Json], rule: str):
-    refused = read(**arguments)
+def test_what_names_no_result_is_refused_in_words(arguments: JsonObject, rule: str):
+    refused = read(arguments)
     assert isinstance(refused, Refusal)
     assert refused.decision.rule == rule
     assert refused.decision.reason
@@ -83,14 +84,14 @@ def test_arguments_that_are_no_json_are_refused():
 
 def test_it_counts_among_the_runs_calls():
     limited = replace(READING, limits=Limits(max_tool_calls=5))
-    assert isinstance(read(release=limited, made=4, ref="r2"), Shown)
-    refused = read(release=limited, made=5, ref="r2")
+    assert isinstance(read(R2, release=limited, made=4), Shown)
+    refused = read(R2, release=limited, made=5)
     assert isinstance(refused, Refusal)
     assert refused.decision.rule == "limits.tool_calls"
 
 
 def test_a_switch_that_stops_the_agent_stops_it_too():
-    denied = read(Calm(stands=Standing(denied="Stopped by ops.")), ref="r2")
+    denied = read(R2, Calm(stands=Standing(denied="Stopped by ops.")))
     assert isinstance(denied, Refusal)
     assert denied.decision.rule == "switch"
 
@@ -99,13 +100,13 @@ def test_a_switch_that_stops_the_agent_stops_it_too():
     "stands", [Standing(known=False), Standing(paused="Paused by ops.")], ids=["unknown", "paused"]
 )
 def test_what_is_held_back_comes_later(stands: Standing):
-    later = read(Calm(stands=stands), ref="r2")
+    later = read(R2, Calm(stands=stands))
     assert isinstance(later, Later)
     assert later.cause == "switch"
 
 
 def test_a_switch_that_allows_reading_only_allows_it():
-    assert isinstance(read(Calm(stands=Standing(read_only=True)), ref="r2"), Shown)
+    assert isinstance(read(R2, Calm(stands=Standing(read_only=True))), Shown)
 
 
 def test_it_is_offered_only_where_something_can_be_shown_in_short():
