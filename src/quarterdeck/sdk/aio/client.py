@@ -24,6 +24,7 @@ from quarterdeck.sdk.aio.secrets import AsyncSecrets
 from quarterdeck.sdk.aio.switches import AsyncSwitches
 from quarterdeck.sdk.aio.threads import AsyncThreads
 from quarterdeck.sdk.aio.transport import AsyncTransport
+from quarterdeck.sdk.aio.usage import AsyncUsage
 from quarterdeck.sdk.aio.webhooks import AsyncWebhooks
 from quarterdeck.sdk.errors import Unavailable
 from quarterdeck.sdk.holdings import Actor, Readiness
@@ -118,6 +119,7 @@ class AsyncQuarterdeck:
         self.secrets = AsyncSecrets(self._transport)
         self.rates = AsyncRates(self._transport)
         self.budgets = AsyncBudgets(self._transport)
+        self.usage = AsyncUsage(self._transport)
         self.alerts = AsyncAlerts(self._transport)
         self.workers = AsyncWorkers(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)

@@ -28,6 +28,7 @@ from quarterdeck.sdk.sync.secrets import Secrets
 from quarterdeck.sdk.sync.switches import Switches
 from quarterdeck.sdk.sync.threads import Threads
 from quarterdeck.sdk.sync.transport import Transport
+from quarterdeck.sdk.sync.usage import Usage
 from quarterdeck.sdk.sync.webhooks import Webhooks
 
 
@@ -119,6 +120,7 @@ class Quarterdeck:
         self.secrets = Secrets(self._transport)
         self.rates = Rates(self._transport)
         self.budgets = Budgets(self._transport)
+        self.usage = Usage(self._transport)
         self.alerts = Alerts(self._transport)
         self.workers = Workers(self._transport)
         self.webhooks = Webhooks(self._transport)
