@@ -38,6 +38,10 @@ class Secrecy:
         names = _names_for(release, grant)
         return await self._vault.resolve(release.tenant, names) if names else {}
 
+    async def named(self, tenant: TenantId, names: Sequence[str]) -> Mapping[str, str]:
+        """The secrets of these names. Raises SecretMissing, which names the one that can't be had."""
+        return await self._vault.resolve(tenant, names) if names else {}
+
     async def redactor(self, tenant: TenantId, names: Sequence[str], provider: str) -> Redactor:
         """What takes a release's secrets and its provider's key out of texts. The same one while no value changes."""
         known = dict(await self._keys_of(provider))

@@ -4,7 +4,6 @@ Both are told the text and answer what they found. They are code of others: an a
 a check that broke, and what they say is only passed on as far as it can't hold what was found.
 """
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 
@@ -35,12 +34,10 @@ class Python:
         self._seconds = read.number(settings, "seconds", _SECONDS)
 
     async def look(self, subject: Subject, ports: Ports) -> Seen:
-        """What it finds. Raises NotUnderstood, TimeoutError, and what the call raises."""
+        """What it finds. Raises NotUnderstood, and what the call raises."""
         if ports.call is None:
             raise Unusable("Functions of a release can't be called here.")
-        async with asyncio.timeout(self._seconds):
-            answer = await ports.call(self._function, told(subject))
-        return understood(answer, subject.text)
+        return understood(await ports.call(self._function, told(subject), self._seconds), subject.text)
 
 
 class Http:
@@ -52,12 +49,10 @@ class Http:
         self._seconds = read.number(settings, "seconds", _SECONDS)
 
     async def look(self, subject: Subject, ports: Ports) -> Seen:
-        """What it finds. Raises NotUnderstood, TimeoutError, and what the request raises."""
+        """What it finds. Raises NotUnderstood, and what the request raises."""
         if ports.hook is None:
             raise Unusable("Services can't be asked here.")
-        async with asyncio.timeout(self._seconds):
-            answer = await ports.hook(self._url, self._headers, told(subject))
-        return understood(answer, subject.text)
+        return understood(await ports.hook(self._url, self._headers, told(subject), self._seconds), subject.text)
 
 
 def told(subject: Subject) -> JsonObject:

@@ -112,12 +112,13 @@ class Ports:
 
     `ask` puts a system prompt and a text to a pinned model, in a run's budget, and answers None where it could not be
     had; `call` runs a Python function of the release's own code; `hook` posts JSON to an address, with these headers,
-    and returns what it answers. `signals` are exceptions that end the run's attempt and are no fault of a check.
+    and returns what it answers; both take no more than the seconds that they are given. `signals` are exceptions that
+    end the run's attempt and are no fault of a check.
     """
 
     ask: Callable[[ModelPin | None, str, str], Awaitable[str | None]] | None = None
-    call: Callable[[str, JsonObject], Awaitable[Json]] | None = None
-    hook: Callable[[str, Mapping[str, str], JsonObject], Awaitable[Json]] | None = None
+    call: Callable[[str, JsonObject, float], Awaitable[Json]] | None = None
+    hook: Callable[[str, Mapping[str, str], JsonObject, float], Awaitable[Json]] | None = None
     signals: tuple[type[BaseException], ...] = ()
 
 

@@ -34,8 +34,8 @@ class Asked:
         self.model = model
         self.custom = custom
         self.questions: list[tuple[ModelPin | None, str, str]] = []
-        self.calls: list[tuple[str, JsonObject]] = []
-        self.hooks: list[tuple[str, Mapping[str, str], JsonObject]] = []
+        self.calls: list[tuple[str, JsonObject, float]] = []
+        self.hooks: list[tuple[str, Mapping[str, str], JsonObject, float]] = []
         self.ports = Ports(ask=self._ask, call=self._call, hook=self._hook, signals=signals)
 
     async def _ask(self, pin: ModelPin | None, system: str, text: str) -> str | None:
@@ -44,12 +44,12 @@ class Asked:
             raise self.model
         return self.model
 
-    async def _call(self, function: str, arguments: JsonObject) -> Json:
-        self.calls.append((function, arguments))
+    async def _call(self, function: str, arguments: JsonObject, seconds: float) -> Json:
+        self.calls.append((function, arguments, seconds))
         return self._custom()
 
-    async def _hook(self, url: str, headers: Mapping[str, str], body: JsonObject) -> Json:
-        self.hooks.append((url, headers, body))
+    async def _hook(self, url: str, headers: Mapping[str, str], body: JsonObject, seconds: float) -> Json:
+        self.hooks.append((url, headers, body, seconds))
         return self._custom()
 
     def _custom(self) -> Json:

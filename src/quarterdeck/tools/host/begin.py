@@ -123,15 +123,18 @@ def _become_interpreter(plan: Plan) -> None:
 
 
 def _serve(plan: Plan) -> None:
-    """Serve a module's tools until the worker closes the pipe."""
+    """Serve a module's tools until the worker closes the pipe; of `checks.py:one,two` the functions that are named."""
     # Behind everything: what the release's own environment holds goes first, ours stands in for the rest.
     sys.path.extend(path for path in plan["paths"] if path not in sys.path)
+    from quarterdeck.tools.host.checks import checks_of
     from quarterdeck.tools.host.functions import tools_of
     from quarterdeck.tools.host.serve import Server, take_pipes
 
     source, sink = take_pipes()
-    module = load(Path(plan["folder"]), plan["module"])
-    Server(tools_of(vars(module)), source, sink, Path(plan["scratch"])).run()
+    file, _, names = plan["module"].partition(":")
+    module = vars(load(Path(plan["folder"]), file))
+    tools = checks_of(module, names.split(",")) if names else tools_of(module)
+    Server(tools, source, sink, Path(plan["scratch"])).run()
 
 
 def load(folder: Path, named: str) -> ModuleType:
