@@ -218,6 +218,10 @@ class Walk:
             self._gap(Edge.OUTPUT, "the run succeeded, and no model has answered")
         self._close_turn(closing=False)
 
+    def _claimed(self, _event: e.RunClaimed) -> None:
+        # Whatever the attempt before had asked: it heard no answer, so nothing came in.
+        self.silent = set()
+
     def _retried(self, _event: e.RunRetried) -> None:
         self.asked, self.silent, self.unjudged = {}, set(), None
 
@@ -318,6 +322,7 @@ class Walk:
             e.ContextShortened: _shortened,
             e.RunFinished: _finished,
             e.RunRetried: _retried,
+            e.RunClaimed: _claimed,
         },
     )
 
