@@ -38,10 +38,15 @@ class Life:
     """A run that a test writes the log of. `attempt` gives what a worker that claims it now would have."""
 
     def __init__(
-        self, *said: Message, policy: ContextPolicy, grants: Sequence[ToolGrant] = (), narrowed: Any = None
+        self,
+        *said: Message,
+        policy: ContextPolicy,
+        grants: Sequence[ToolGrant] = (),
+        narrowed: Any = None,
+        prompt: str = "You are careful.",
     ) -> None:
         self.log = Log()
-        self.release: Release = replace(a_release(*grants), context=policy, prompt="You are careful.")
+        self.release: Release = replace(a_release(*grants), context=policy, prompt=prompt)
         self._step = 0
         self._gate = a_tool_gate(Bench(), Kept().put, FakeClock(START))
         self.log.emit(
