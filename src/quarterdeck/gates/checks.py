@@ -25,6 +25,7 @@ MAX_ARGUMENTS = 256 * 1024
 DEEPEST = 3
 """How many agents stand above the one that is called last."""
 MOST_CHILDREN = 32
+_REVIEWED = "What the user said looks odd to a guardrail, so a person looks at what is done about it."
 BLIND_PAUSE = 5.0
 """Seconds after which a call is judged anew by a worker that did not know what stands."""
 SWITCH_PAUSE = 30.0
@@ -151,8 +152,11 @@ def permission(wish: Wish) -> Ruling:
 def approval(wish: Wish) -> Ruling:
     """Where a person was asked: they have not said no, and their time to say yes is not over."""
     said = wish.facts.said
-    if said is None or wish.facts.again:
+    if wish.facts.again:
         return ALLOW
+    if said is None:
+        acts = wish.grant is not None and wish.grant.effect != Effect.READ
+        return ask(_REVIEWED, "input") if wish.facts.reviewed and acts else ALLOW
     match said.state:
         case "approved":
             return ALLOW if wish.approved else ask("What is in force has changed since it was approved.", "outdated")

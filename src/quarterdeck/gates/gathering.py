@@ -169,6 +169,7 @@ def _request(wish: Wish, grant: ToolGrant, level: str, origins: Mapping[str, Ori
         autonomy=level,
         calls_in_run=facts.used.get(grant.name, 0),
         affected_in_run=facts.affected,
+        budget_left_micro_usd=facts.budget_left,
         approved=wish.approved,
     )
 

@@ -24,6 +24,8 @@ class ToolFacts:
     `again` = decided before, by an attempt that died. `used` counts the run's calls by tool, `affected` the records
     that they touched. `asked` and `said` are the question that a person was put about this call, and the answer;
     `waited` are the seconds for which it was told "not now" before. `background`: the run's priority is below zero.
+    `reviewed`: an input guardrail wants a person to look at whatever the run does. `budget_left`: micro-USD that the
+    run's tightest limit had left after the last question; None = not limited, or not known in this attempt.
     """
 
     tenant: TenantId
@@ -44,6 +46,8 @@ class ToolFacts:
     said: ApprovalAnswered | None = None
     waited: float = 0.0
     background: bool = False
+    reviewed: bool = False
+    budget_left: int | None = None
 
     @property
     def edited(self) -> JsonObject | None:

@@ -3,17 +3,19 @@
 An answer is judged before it is written down: what is taken out of it, or withheld, stands nowhere.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from quarterdeck.core.ids import uuid7
 from quarterdeck.core.text import shorten, storable
 from quarterdeck.gates.builtin import person_for
+from quarterdeck.guardrails import inputs, outputs
+from quarterdeck.guardrails.holdback import Delta, Holdback
 from quarterdeck.guardrails.leaks import canary_of, marked
 from quarterdeck.guardrails.records import Edge, Judgement, Ports, Subject, Verdict
 from quarterdeck.loop.attempt import Attempt
+from quarterdeck.loop.deltas import Deltas
 from quarterdeck.loop.talk import Talk
-from quarterdeck.releases.records import GuardrailRule
 from quarterdeck.runs.events import Event, GuardrailJudged, MessageAdded, RunEscalated
 from quarterdeck.runs.messages import AUTHOR, Content, Message, Spoken, Stored, Text, ToolMessage, UserMessage
 
@@ -29,6 +31,35 @@ class Judged:
 
     content: tuple[Spoken, ...]
     events: tuple[Event, ...]
+    shown: str | None = None
+    """What of its words may be seen; None = nothing."""
+
+
+class Held:
+    """Deltas of an answer that has guardrails: nothing is streamed that they could still take out of it."""
+
+    def __init__(self, deltas: Deltas, open_: Callable[[Delta], Holdback]) -> None:
+        self._deltas = deltas
+        self._open = open_
+        self._holdback = open_(deltas.add)
+
+    def add(self, kind: str, piece: str) -> None:
+        """One piece, as the provider sent it."""
+        self._holdback.take(kind, piece)
+
+    def reset(self) -> None:
+        """What was streamed before is void: it is written anew."""
+        self._deltas.reset()
+        self._holdback = self._open(self._deltas.add)
+
+    def send(self) -> None:
+        """Send what may be seen by now."""
+        self._deltas.send()
+
+    def end(self, answer: str | None) -> None:
+        """The answer was judged: send what of it was not seen yet. None = it may not be seen."""
+        self._holdback.end(answer)
+        self._deltas.send()
 
 
 class Guarding:
@@ -53,6 +84,13 @@ class Guarding:
         """The instructions as the model is given them: with a code by which they are known again, if that is wanted."""
         return marked(text, self._canary) if self._canary else text
 
+    def held(self, deltas: Deltas) -> Deltas | Held:
+        """The way of an answer's words to those who listen."""
+        if not self._output:
+            return deltas
+        subject = replace(self._subject(""), canary=self._canary)
+        return Held(deltas, lambda delta: Holdback(self._output, outputs.MAKERS, subject, delta))
+
     async def judge_input(self) -> None:
         """Judge what the user has said in this run, once, and write down what came of it."""
         recorder = self._attempt.recorder
@@ -60,20 +98,9 @@ class Guarding:
         said = [message for message in messages if isinstance(message, UserMessage)]
         whole = [words for message in said if (words := _words(message.content, await self._read_back(message)))]
         text = "\n\n".join(whole)
-        judgement = await self._look(Edge.INPUT, self._input, self._subject(text))
+        judgement = await inputs.judge(self._input, self._subject(text), self._ports)
         replaced = _with_text(messages, judgement.text) if judgement.text != text and len(said) == 1 else ()
         recorder.emit(_event(Edge.INPUT, 0, judgement, replaced))
-
-    async def _look(self, edge: Edge, checks: Sequence[GuardrailRule], subject: Subject) -> Judgement:
-        if not checks:
-            return Judgement(Verdict.ALLOW, subject.text)
-        if edge is Edge.INPUT:
-            from quarterdeck.guardrails import inputs
-
-            return await inputs.judge(checks, subject, self._ports)
-        from quarterdeck.guardrails import outputs
-
-        return await outputs.judge(checks, subject, self._ports)
 
     async def _read_back(self, message: UserMessage) -> Mapping[str, str]:
         keys = [part.key for part in message.content if isinstance(part, Stored)]
@@ -84,7 +111,7 @@ class Guarding:
         """Judge a final answer. What the rules take out of it is not in the content that comes back."""
         text = "".join(part.text for part in content if isinstance(part, Text))
         subject = await self._in_context(text)
-        judgement = await self._look(Edge.OUTPUT, self._output, subject)
+        judgement = await outputs.judge(self._output, subject, self._ports)
         if judgement.verdict is Verdict.RETRY and NUDGE in self._attempt.recorder.state.nudges:
             judgement = _for_good(judgement)
         event = _event(Edge.OUTPUT, step, judgement)
@@ -92,19 +119,19 @@ class Guarding:
             case Verdict.DENY:
                 return Judged((Text(WITHHELD),), (event,))
             case Verdict.ASK:
-                return Judged((Text(WITHHELD),), (event, self._to_a_person(step, text, judgement)))
+                return Judged((Text(WITHHELD),), (event, self._to_a_person(step, judgement)))
             case Verdict.RETRY:
                 words = f"Your answer can't be given as it is: {judgement.reason} Write it anew without that."
                 again = MessageAdded(message=UserMessage((Text(words),), AUTHOR), cause=NUDGE)
                 return Judged((Text(WITHHELD),), (event, again))
             case _ if judgement.text != text:
-                return Judged(_with_words(content, judgement.text), (event,))
+                return Judged(_with_words(content, judgement.text), (event,), judgement.text)
             case _:
-                return Judged(content, (event,))
+                return Judged(content, (event,), text)
 
-    def _to_a_person(self, step: int, text: str, judgement: Judgement) -> RunEscalated:
+    def _to_a_person(self, step: int, judgement: Judgement) -> RunEscalated:
         release = self._attempt.release
-        words = f"A guardrail ({judgement.rule}) withheld this answer:\n\n{text}"
+        words = f"A guardrail ({judgement.rule}) withheld this answer:\n\n{judgement.text}"
         return RunEscalated(
             step=step,
             call="",
@@ -120,18 +147,9 @@ class Guarding:
 
     async def _in_context(self, text: str) -> Subject:
         """With what the answer can rest on and what it must not tell."""
-        talk, run = await self._talk.conversation(), self._attempt.run
+        talk = await self._talk.conversation()
         sources = tuple(_words(message.content) for message in talk.said if isinstance(message, ToolMessage))
-        return Subject(
-            tenant=run.tenant,
-            run=run.id,
-            agent=run.agent,
-            user=run.user_id,
-            text=text,
-            sources=sources,
-            system=talk.system,
-            canary=self._canary,
-        )
+        return replace(self._subject(text), sources=sources, system=talk.system, canary=self._canary)
 
 
 def _event(edge: Edge, step: int, judgement: Judgement, replaced: tuple[Message, ...] = ()) -> GuardrailJudged:

@@ -51,7 +51,7 @@ class Job:
         aside = Aside(attempt, questions)
         self._guarding = Guarding(attempt, talk, Ports(ask=aside.judge, signals=(Interrupted, FencedOut, Unavailable)))
         self._model = ModelTurn(attempt, talk, questions, Shortening(attempt, talk, aside), self._guarding)
-        self._tools = ToolTurn(attempt, talk)
+        self._tools = ToolTurn(attempt, talk, questions)
         self._drain = asyncio.Event()
         schema = attempt.release.output_schema
         self._output = OutputCheck(schema) if schema else None

@@ -13,7 +13,7 @@ from quarterdeck.loop.answers import answered, clean, drifts
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.degrees import Degree
 from quarterdeck.loop.deltas import Deltas
-from quarterdeck.loop.guarding import Guarding
+from quarterdeck.loop.guarding import Guarding, Held
 from quarterdeck.loop.questions import Denied, Draft, Questions, Trouble, Unaffordable, Unanswered
 from quarterdeck.loop.shortening import Shortening
 from quarterdeck.loop.talk import Talk
@@ -115,7 +115,7 @@ class ModelTurn:
         outcome = await self._questions.put(draft)
         if not isinstance(outcome, ModelAnswer):
             return outcome, choice
-        await self._keep(request, outcome)
+        await self._keep(request, outcome, deltas)
         return None, choice
 
     async def _close(self, step: rules.CallModel) -> Denied | Unanswered | None:
@@ -170,8 +170,8 @@ class ModelTurn:
             secrets=release.secrets,
         )
 
-    def _deltas(self, request: ModelRequest, *, again: bool) -> Deltas | None:
-        """Where the answer streams to while somebody listens; nowhere before it is judged as a whole."""
+    def _deltas(self, request: ModelRequest, *, again: bool) -> Deltas | Held | None:
+        """Where the answer streams to while somebody listens, as far as its guardrails let it."""
         attempt, name = self._attempt, self._attempt.run.id.hex
         watched = attempt.around.watched
         if not watched(name):
@@ -180,9 +180,9 @@ class ModelTurn:
         deltas = Deltas(attempt.around.wakes, lambda: watched(name), attempt.run.id, request.step, hold.attempt)
         if again:
             deltas.reset()
-        return deltas
+        return self._guarding.held(deltas)
 
-    async def _keep(self, request: ModelRequest, answer: ModelAnswer) -> None:
+    async def _keep(self, request: ModelRequest, answer: ModelAnswer, deltas: Deltas | Held | None = None) -> None:
         """The answer into the log, as far as its guardrails let it, and what was odd about it."""
         recorder = self._attempt.recorder
         content = clean(answer.content)
@@ -193,7 +193,10 @@ class ModelTurn:
             judged = await self._guarding.judge_output(request.step, content)
             recorder.emit(structs.replace(said, content=judged.content), *judged.events)
         else:
+            judged = None
             recorder.emit(said)
+        if isinstance(deltas, Held):
+            deltas.end(ModelMessage(content).text if judged is None else judged.shown)
         same = self._attempt.around.models.same_model(request.pin, answer.served_model)
         recorder.emit(*drifts(request, answer, same_model=same))
 

@@ -5,7 +5,7 @@ A step of the conversation, a last answer, a summary and a judge's verdict all g
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from msgspec.structs import replace
 
@@ -22,7 +22,6 @@ from quarterdeck.loop.accounts import INTERRUPTED, SLICE, Stake, may_have_cost
 from quarterdeck.loop.answers import failed
 from quarterdeck.loop.attempt import Attempt, Interrupted
 from quarterdeck.loop.degrees import Degree
-from quarterdeck.loop.deltas import Deltas
 from quarterdeck.loop.flights import Flight
 from quarterdeck.runs.events import ModelCalled, ModelFailed
 from quarterdeck.runs.messages import Message
@@ -34,6 +33,22 @@ BLIND_PAUSE = 5.0
 """Seconds after which a question is judged anew by a worker that did not know what may be spent."""
 _REBALANCED = 3
 """How often what is left of a hot budget is brought together for one question before it counts as refused."""
+
+
+class Streams(Protocol):
+    """Told of an answer as it comes."""
+
+    def add(self, kind: str, piece: str) -> None:
+        """One piece."""
+        ...
+
+    def reset(self) -> None:
+        """What came before is void."""
+        ...
+
+    def send(self) -> None:
+        """Pass on what has come so far."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +63,7 @@ class Draft:
     choice: Choice
     degree: Degree = Degree.FULL
     digest: str = ""
-    deltas: Deltas | None = None
+    deltas: Streams | None = None
     tools: tuple[str, ...] = ()
     trimmed_tokens: int = 0
 
@@ -99,6 +114,11 @@ class Questions:
         self._kept = False
         self.left: tuple[Left, ...] = ()
         """What the limits had left after the last question that was asked in this attempt."""
+
+    @property
+    def money_left(self) -> int | None:
+        """Micro-USD that the tightest limit had left after the last question; None = not limited, or not known."""
+        return min((max(0, one.left) for one in self.left if one.unit is Unit.USD), default=None)
 
     def choose(
         self,

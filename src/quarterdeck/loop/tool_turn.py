@@ -14,6 +14,7 @@ from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.delegation import delegate, server_of
 from quarterdeck.loop.flights import Flight
 from quarterdeck.loop.ledger import Child
+from quarterdeck.loop.questions import Questions
 from quarterdeck.loop.talk import Talk
 from quarterdeck.releases.records import ToolServer
 from quarterdeck.runs.events import ToolDenied, ToolUnknown
@@ -28,9 +29,10 @@ _SHORTEST_PAUSE = 0.05
 class ToolTurn:
     """Calls tools on behalf of one attempt."""
 
-    def __init__(self, attempt: Attempt, talk: Talk) -> None:
+    def __init__(self, attempt: Attempt, talk: Talk, questions: Questions) -> None:
         self._attempt = attempt
         self._talk = talk
+        self._questions = questions
 
     async def take(self, step: rules.CallTools) -> Later | None:
         """Decide and carry out the calls of one turn, side by side within the release's limit.
@@ -139,6 +141,8 @@ class ToolTurn:
             asked=call.asked,
             said=call.said,
             background=run.priority < 0,
+            reviewed=state.input_judged is not None and state.input_judged.verdict == "ask",
+            budget_left=self._questions.money_left,
         )
 
     async def _perform_all(self, sending: list[tuple[Intent, ToolFacts]]) -> None:

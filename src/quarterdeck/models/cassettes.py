@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from quarterdeck.core.errors import Error
+from quarterdeck.models.records import ModelRequest
 from quarterdeck.runs.messages import Call, Spoken, Usage
 
 FORMAT = 1
@@ -65,7 +66,8 @@ class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     """A conversation from its first question on. The n-th call is answered by the n-th exchange.
 
     `starts` is the user's first text, by which a run finds it; None = as the first exchange was asked. `tools` maps
-    each name that was offered to a digest of its description and schema.
+    each name that was offered to a digest of its description and schema. `beside` are answers to questions that are no
+    step of the conversation, by the call's name: `closing`, `summary-1`, `judge-2`.
     """
 
     id: str
@@ -74,6 +76,7 @@ class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     starts: str | None = None
     system: str | None = None
     tools: Mapping[str, str] | None = None
+    beside: Mapping[str, Answer] = {}
 
     @property
     def opening(self) -> str | None:
@@ -81,6 +84,11 @@ class Conversation(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
         if self.starts is not None or not self.calls:
             return self.starts
         return next((said.user for said in self.calls[0].asked or () if said.user is not None), None)
+
+
+def name_beside(request: ModelRequest) -> str:
+    """How a cassette names a question that is no step: there is one last answer, and any number of the others."""
+    return request.purpose if request.purpose == "closing" else request.call
 
 
 class Cassette(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

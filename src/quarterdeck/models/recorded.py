@@ -10,7 +10,7 @@ from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import digest
 from quarterdeck.core.text import shorten
 from quarterdeck.models import differences
-from quarterdeck.models.cassettes import CassetteInvalid, Conversation, Exchange, Said
+from quarterdeck.models.cassettes import CassetteInvalid, Conversation, Exchange, Said, name_beside
 from quarterdeck.models.library import Library, Shelf
 from quarterdeck.models.prices import ANYBODYS, Prices
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
@@ -40,6 +40,8 @@ class Recorded:
         """The recorded answer. Raises ModelFault `diverged`, `not_recorded` or `unconfigured`; none can be retried."""
         started = time.monotonic()
         conversation = self._chosen.get(request.run) or await self._choose(request)
+        if request.purpose:
+            return await self._beside(conversation, request, delta, started)
         position = request.step - 1
         if position >= len(conversation.calls):
             detail = (
@@ -62,6 +64,18 @@ class Recorded:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    async def _beside(
+        self, conversation: Conversation, request: ModelRequest, delta: Delta | None, started: float
+    ) -> ModelAnswer:
+        """What was answered to a question that is no step of the conversation. What was asked is not compared."""
+        recorded = conversation.beside.get(name_beside(request))
+        if recorded is None:
+            detail = f"The recorded conversation `{conversation.id}` has no answer to `{name_beside(request)}`."
+            raise _fault(detail, Fault.NOT_RECORDED)
+        exchange = Exchange(answer=recorded)
+        first_token_ms = await self._speak(exchange, delta, started)
+        return _answer(conversation, exchange, request, started, first_token_ms, (), self._prices)
 
     async def _choose(self, request: ModelRequest) -> Conversation:
         try:

@@ -15,7 +15,7 @@ from quarterdeck.core import log as logs
 from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json
 from quarterdeck.models import cassettes
-from quarterdeck.models.cassettes import Answer, Conversation, Exchange
+from quarterdeck.models.cassettes import Answer, Conversation, Exchange, name_beside
 from quarterdeck.models.recorded import TAG, said, tool_digest
 from quarterdeck.models.records import Delta, Model, ModelAnswer, ModelRequest
 from quarterdeck.models.redaction import Redactor
@@ -34,7 +34,13 @@ class _Tape:
     path: Path
     head: Conversation
     calls: list[Exchange] = field(default_factory=list[Exchange])
+    beside: dict[str, Answer] = field(default_factory=dict[str, Answer])
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def keep(self) -> None:
+        """Write the file anew, whole."""
+        whole = msgspec.structs.replace(self.head, calls=tuple(self.calls), beside=dict(self.beside))
+        await asyncio.to_thread(_write, self.path, cassettes.write([whole]))
 
 
 class Recorder:
@@ -65,15 +71,24 @@ class Recorder:
 
     async def _record(self, request: ModelRequest, answer: ModelAnswer) -> None:
         position = request.step - 1
-        tape = self._tapes.get(request.run) or (self._begin(request) if position == 0 else None)
+        tape = self._tapes.get(request.run)
+        if request.purpose:
+            if tape is not None:
+                await self._record_beside(tape, request, answer)
+            return
+        tape = tape or (self._begin(request) if position == 0 else None)
         if tape is None or position > len(tape.calls):
             return
         exchange = Exchange(answer=_kept(answer), asked=tuple(said(message) for message in newest(request.messages)))
         async with tape.writing:
             # The same question again (an attempt that died before its answer was kept) replaces the answer.
             tape.calls[position:] = [self._without_secrets(exchange, Exchange)]
-            data = cassettes.write([msgspec.structs.replace(tape.head, calls=tuple(tape.calls))])
-            await asyncio.to_thread(_write, tape.path, data)
+            await tape.keep()
+
+    async def _record_beside(self, tape: _Tape, request: ModelRequest, answer: ModelAnswer) -> None:
+        async with tape.writing:
+            tape.beside[name_beside(request)] = self._without_secrets(_kept(answer), Answer)
+            await tape.keep()
 
     def _begin(self, request: ModelRequest) -> _Tape:
         name = request.tags.get(TAG) or f"{request.agent}-{request.run}"

@@ -118,10 +118,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Lines(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A script: the first rule that matches, else `steps`. At its end it says its last line again."""
+    """A script: the first rule that matches, else `steps`. At its end it says its last line again.
+
+    `beside` answers questions that are no step of the conversation, by purpose: `closing`, `summary`, `judge`.
+    """
 
     steps: tuple[Line, ...] = (Line(text="done"),)
     rules: tuple[Rule, ...] = ()
+    beside: Mapping[str, Line] = {}
 
 
 _Unrolled: TypeAlias = tuple[tuple[Line, int], ...]
@@ -133,6 +137,7 @@ class Reading:
 
     def __init__(self, script: Lines) -> None:
         try:
+            self._beside_lines = script.beside
             self._rules = [(re.compile(rule.when), _unroll(rule.steps)) for rule in script.rules]
         except re.error as fault:
             raise ValueError(f"a rule is no regular expression: {fault}") from None
@@ -142,6 +147,8 @@ class Reading:
 
     def __call__(self, request: ModelRequest) -> Reply:
         """The reply to one question. Raises ModelFault where the script says so."""
+        if request.purpose:
+            return self._beside(request)
         lines = self._lines(request) if self._rules else self._steps
         index = request.step - 1 + self._failed.get(request.run, 0)
         line, n = lines[min(max(index, 0), len(lines) - 1)]
@@ -154,6 +161,15 @@ class Reading:
             retryable=line.fault in RETRYABLE,
             retry_after=line.retry_after,
         )
+
+    def _beside(self, request: ModelRequest) -> Reply:
+        line = self._beside_lines.get(request.purpose)
+        if line is None:
+            detail = f"The script has no answer for `{request.purpose}`."
+            raise ModelFault(detail, code=Fault.NOT_RECORDED, retryable=False)
+        if line.fault is not None:
+            raise ModelFault(f"The script says {line.fault}.", code=line.fault, retryable=False)
+        return _reply(line, 1, request)
 
     def _lines(self, request: ModelRequest) -> _Unrolled:
         chosen = self._chosen.get(request.run)

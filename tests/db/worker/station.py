@@ -20,7 +20,17 @@ from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
 from quarterdeck.providers.records import Connection, Kind
 from quarterdeck.releases.errors import NoSuchAgent
-from quarterdeck.releases.records import BEHAVIOUR_VERSION, Limits, ModelPin, Release, ToolGrant, ToolServer
+from quarterdeck.releases.records import (
+    BEHAVIOUR_VERSION,
+    BudgetLimit,
+    GuardrailRule,
+    Limits,
+    ModelPin,
+    Release,
+    Route,
+    ToolGrant,
+    ToolServer,
+)
 from quarterdeck.runs import log, store
 from quarterdeck.runs.events import Event, read
 from quarterdeck.runs.messages import Text, UserMessage
@@ -97,11 +107,14 @@ class Scripts:
     script: Mapping[str, Json]
     latency_ms: float = 0
     helper: Mapping[str, Json] = field(default_factory=lambda: {"steps": [{"text": "helped"}]})
+    prices: Mapping[str, Json] | None = None
 
     async def all(self) -> Sequence[Connection]:
         now = datetime(2026, 1, 1, tzinfo=UTC)
         options: dict[str, Json] = {"script": self.script, "latency_ms": self.latency_ms}
         helped: dict[str, Json] = {"script": self.helper}
+        if self.prices is not None:
+            options["prices"] = helped["prices"] = self.prices
         return [
             Connection("script", Kind.SCRIPTED, "", options, None, None, None, now, now),
             Connection("help", Kind.SCRIPTED, "", helped, None, None, None, now, now),
@@ -124,6 +137,13 @@ class Station:
     tools: Bench = field(default_factory=Bench)
     limits: Limits = field(default_factory=Limits)
     output_schema: JsonObject | None = None
+    budgets: tuple[BudgetLimit, ...] = ()
+    routes: tuple[Route, ...] = ()
+    fallbacks: tuple[str, ...] = ()
+    cheaper: str | None = None
+    guardrails: tuple[GuardrailRule, ...] = ()
+    prices: Mapping[str, Json] | None = None
+    """What models cost, in USD per million tokens, as a connection's option says it; None = nothing is known."""
     unready: list[Exception] = field(default_factory=list)
     """What goes wrong, one after the other, when a release is made ready."""
 
@@ -169,7 +189,7 @@ class Station:
     ) -> AsyncIterator["Shift"]:
         """A worker at its post until the block ends; then it drains."""
         helped = helper or {"steps": [{"text": "helped"}]}
-        models = Models(Scripts(script, latency_ms, helped), _no_files)
+        models = Models(Scripts(script, latency_ms, helped, self.prices), _no_files)
         await models.start()
         wakes = Wakes(self.urls.listen)
         await wakes.start()
@@ -207,7 +227,14 @@ class Station:
             raise self.unready.pop(0)
         if wanted == HELPER:
             return second_release(tenant, self.limits)
-        return release(tenant, self.limits, self.output_schema)
+        return replace(
+            release(tenant, self.limits, self.output_schema),
+            budgets=self.budgets,
+            routes=self.routes,
+            fallbacks=self.fallbacks,
+            cheaper=self.cheaper,
+            guardrails=self.guardrails,
+        )
 
     async def _resolve(self, tenant: TenantId, name: str) -> Release:
         if name != "helper":
