@@ -92,7 +92,7 @@ def suggest(measured: Measured) -> Suggestion:
     needs = fewest(measured.scope, measured.window)
     if measured.samples < needs:
         raise TooLittleUse(
-            f"There are only {_rest(measured)}; at least {needs} are needed to suggest a limit. "
+            f"There is too little to go by: {_rest(measured)}, and at least {needs} are needed. "
             "Look further back with `days`, or wait for more.",
             samples=measured.samples,
             needs=needs,
@@ -132,11 +132,15 @@ def _words(measured: Measured, money: int | None, tokens: int | None) -> str:
 
 def _rest(measured: Measured) -> str:
     if measured.scope in EACH:
-        return f"{measured.samples:,} {measured.scope}s"
-    many = f"{measured.windows:,} {measured.window}s with use"
+        return _many(measured.samples, measured.scope)
+    windows = f"{_many(measured.windows, measured.window)} with use"
     if measured.scope in {Scope.TENANT, Scope.EVERYTHING}:
-        return many
-    return f"{measured.samples:,} samples of {measured.instances:,} {measured.scope}s in {many}"
+        return windows
+    return f"{_many(measured.samples, 'sample')} of {_many(measured.instances, measured.scope)} in {windows}"
+
+
+def _many(count: int, word: str) -> str:
+    return f"{count:,} {word}{'s'[: count != 1]}"
 
 
 def _warnings(measured: Measured, money: int | None) -> list[str]:

@@ -25,7 +25,9 @@ DeploymentOption = Annotated[
 def list_(
     everything: Annotated[bool, typer.Option("--all", help="Also those that are over.")] = False,
     kind: Annotated[str | None, typer.Option("--kind", help="Such as budget.threshold or spend.spike.")] = None,
-    severity: Annotated[Literal["notice", "warning", "critical"] | None, typer.Option("--severity")] = None,
+    severity: Annotated[
+        Literal["notice", "warning", "critical"] | None, typer.Option("--severity", help="Only those of one severity.")
+    ] = None,
     limit: LimitOption = 50,
     deployment: DeploymentOption = False,
     tenant: TenantOption = "",

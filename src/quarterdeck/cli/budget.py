@@ -6,7 +6,7 @@ import typer
 
 from quarterdeck.cli.arguments import JsonFlag, LimitOption, TenantOption, WhyOption
 from quarterdeck.cli.connect import deck
-from quarterdeck.cli.meters import bar, columns, facts, quantity, rows
+from quarterdeck.cli.meters import bar, columns, exact, facts, quantity, rows, until
 from quarterdeck.cli.screen import Screen
 
 if TYPE_CHECKING:
@@ -16,14 +16,13 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Limit what may be spent, and see what is.")
 
 Scope: TypeAlias = Literal["request", "run", "thread", "user", "agent", "tenant", "everything"]
-Duration: TypeAlias = Literal["1h", "1d", "month", "total", "hour", "day"]
 NameArgument = Annotated[str, typer.Argument(metavar="BUDGET", help="The budget's name.")]
 ScopeOption = Annotated[Scope, typer.Option("--scope", help="Whose spending: " + ", ".join(Scope.__args__) + ".")]
 TargetOption = Annotated[
     str, typer.Option("--target", help="A user or agent by name, for the deployment a tenant; * = each one by itself.")
 ]
 DurationOption = Annotated[
-    Duration, typer.Option("--duration", metavar="TIME", help="When it renews: 1h, 1d, month; total never does.")
+    str, typer.Option("--duration", metavar="TIME", help="When it renews: 1h, 1d, month; total never does.")
 ]
 DeploymentOption = Annotated[
     bool, typer.Option("--deployment", help="The deployment's budgets and no tenant's; for its admins.")
@@ -32,9 +31,9 @@ DeploymentOption = Annotated[
 
 @app.command(
     "set",
-    epilog="Examples: qd budget set all --scope tenant --max-budget 50 --duration 1d\n\n"
-    "qd budget set each-user --scope user --max-budget 0.50 --max-tokens 200000 --duration 1d\n\n"
-    "qd budget set desk-pace --scope agent --target desk --rpm-limit 120",
+    epilog="Example: qd budget set all --scope tenant --max-budget 50 --duration 1d\n\n"
+    "Example: qd budget set each-user --scope user --max-budget 0.50 --max-tokens 200000 --duration 1d\n\n"
+    "Example: qd budget set desk-pace --scope agent --target desk --rpm-limit 120",
 )
 def set_(  # noqa: PLR0913  # what can be said of a budget
     name: NameArgument,
@@ -126,8 +125,8 @@ def accounts(
             ("spent", lambda one: quantity(one.spent + one.uncovered, one.unit)),
             ("reserved", lambda one: quantity(one.reserved, one.unit) if one.reserved else None),
             ("left", lambda one: quantity(one.left, one.unit)),
-            ("renews", lambda one: one.renews_at),
-            ("runs out", lambda one: one.projected_at),
+            ("renews", lambda one: until(one.renews_at, person=screen.person)),
+            ("runs out", lambda one: until(one.projected_at, person=screen.person)),
         ],
         empty="nobody has spent anything of it in its present window",
     )
@@ -193,7 +192,7 @@ def _options(found: "Suggestion") -> str:
     """What sets the suggestion."""
     said = [f"--scope {found.scope}"]
     said += [f"--target {found.target}"] if found.target != "*" else []
-    said += [f"--max-budget {found.max_budget.suggested}"] if found.max_budget.suggested is not None else []
+    said += [f"--max-budget {exact(found.max_budget.suggested)}"] if found.max_budget.suggested is not None else []
     said += [f"--max-tokens {found.max_tokens.suggested:.0f}"] if found.max_tokens.suggested is not None else []
     said += [f"--duration {found.budget_duration}"] if found.budget_duration != "total" else []
     return " ".join(said)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from quarterdeck.cli.screen import usd
@@ -13,8 +13,7 @@ if TYPE_CHECKING:
 WIDTH = 10
 """Characters of a bar."""
 _PARTS = " ▏▎▍▌▋▊▉"
-_SPANS = {"1h": " an hour", "1d": " a day", "month": " a month", "total": ""}
-_EACH = frozenset({"request", "run", "thread"})
+_SPANS = {"1h": "/hour", "1d": "/day", "month": "/month", "total": ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +41,21 @@ def limits(budget: "Budget") -> list[tuple[str, str]]:
     if budget.max_tokens is not None:
         said.append(("tokens", quantity(budget.max_tokens, "tokens") + span))
     if budget.rpm_limit is not None:
-        said.append(("", f"{budget.rpm_limit:,} calls a minute"))
+        said.append(("", f"{budget.rpm_limit:,} calls/min"))
     if budget.tpm_limit is not None:
-        said.append(("", f"{budget.tpm_limit:,} tokens a minute"))
+        said.append(("", f"{budget.tpm_limit:,} tokens/min"))
     return said
 
 
 def whose(budget: "Budget") -> str:
-    """Whose spending a budget limits, in words."""
-    by = f", says {budget.agent}" if budget.source == "release" else ", says the deployment"
-    said = "" if budget.source == "tenant" else by
+    """Whose spending a budget limits, in words; of those that the deployment sets, that it does."""
     if budget.scope == "everything":
         return "everything"
-    if budget.scope in _EACH or budget.target == "*":
-        return f"the tenant{said}" if _is_whole(budget) else f"each {budget.scope}{said}"
-    return f"{budget.scope} {budget.target}{said}"
-
-
-def _is_whole(budget: "Budget") -> bool:
-    return budget.scope == "tenant" and budget.source == "tenant"
+    if budget.scope == "tenant" and (budget.source == "tenant" or budget.target == "*"):
+        said = "the tenant" if budget.source == "tenant" else "each tenant"
+    else:
+        said = f"each {budget.scope}" if budget.target == "*" else f"{budget.scope} {budget.target}"
+    return f"{said} (deployment's)" if budget.source == "deployment" else said
 
 
 def columns(found: Sequence[Row], *, person: bool) -> list[tuple[str, Callable[[Row], object]]]:
@@ -70,12 +65,12 @@ def columns(found: Sequence[Row], *, person: bool) -> list[tuple[str, Callable[[
         ("for", lambda row: row.who),
         ("limit", lambda row: row.limit),
         ("used", lambda row: _used(row, person=person)),
-        ("left", lambda row: quantity(row.spending.left, row.spending.unit) if row.spending else None),
+        ("left", lambda row: _amount(row.spending.left, row.spending.unit) if row.spending else None),
         ("most by", _most_by),
-        ("renews", lambda row: row.spending.renews_at if row.spending else None),
+        ("renews", lambda row: until(row.spending.renews_at if row.spending else None, person=person)),
     ]
     if not person or any(_runs_out(row) for row in found):
-        wanted.append(("runs out", _runs_out))
+        wanted.append(("runs out", lambda row: until(_runs_out(row), person=person)))
     return wanted
 
 
@@ -116,6 +111,28 @@ def bar(percent: float) -> str:
 def quantity(amount: int, unit: str) -> str:
     """An amount of an account in words."""
     return usd(amount) if unit == "micro_usd" else f"{amount:,} {unit}"
+
+
+def until(at: datetime | None, *, person: bool, now: datetime | None = None) -> object:
+    """How far ahead a time is, in one unit, for people who look at many; the time itself for pipes."""
+    if at is None or not person:
+        return at
+    seconds = int((at - (now or datetime.now(UTC))).total_seconds())
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"in {seconds // size} {unit}"
+    return f"in {seconds} s" if seconds > 0 else "now"
+
+
+def exact(dollars: float) -> str:
+    """Dollars with the digits that they have, as an option takes them."""
+    text = f"{dollars:.6f}".rstrip("0")
+    return text + "00"[: max(0, 2 - len(text.partition(".")[2]))]
+
+
+def _amount(amount: int, unit: str) -> str:
+    """The same where the unit was said already."""
+    return usd(amount) if unit == "micro_usd" else f"{amount:,}"
 
 
 def _used(row: Row, *, person: bool) -> object:
