@@ -56,8 +56,10 @@ class ContextSection(Section):
         default=None, description="Above this, older parts are shortened.", examples=[30000]
     )
     max_turns: values.Turns | None = Field(default=None, description="More turns than this are shortened.")
-    keep_turns: values.Turns = Field(default=6, description="The latest turns, which are never shortened.")
-    summarise: bool = Field(default=True, description="Is what is left out summarised? Otherwise it is gone.")
+    keep_turns: values.Turns = Field(default=6, description="The latest turns, which stay as they are if they fit.")
+    summarise: bool = Field(
+        default=True, description="Is what is left out summarised by a model? Otherwise its beginnings stand there."
+    )
     results_over: values.ResultBytes = Field(
         default=2_000, description="Bytes above which an older tool result becomes a reference that can be read again."
     )
