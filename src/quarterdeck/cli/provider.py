@@ -12,7 +12,7 @@ from quarterdeck.cli.screen import Screen
 from quarterdeck.core.json import Json, decode
 
 if TYPE_CHECKING:
-    from quarterdeck.sdk.holdings import Provider
+    from quarterdeck.sdk.holdings import PaceRate, Provider
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Connect model providers.")
 
@@ -88,6 +88,25 @@ def update(
     Screen(json=json).facts(provider, _facts(provider))
 
 
+@app.command(epilog="Example: qd provider pace openai")
+def pace(name: str, json: JsonFlag = False) -> None:
+    """How fast a provider is asked, what its limits are known from, and who waits."""
+    Screen(json=json).table(
+        deck(admin=True).providers.pace(name).all(),
+        [
+            ("model", lambda pace: pace.model or "all"),
+            ("key", lambda pace: pace.key[:8]),
+            ("requests a minute", lambda pace: _rate(pace.requests)),
+            ("tokens a minute", lambda pace: _rate(pace.tokens)),
+            ("from", lambda pace: pace.requests.learned_from or pace.tokens.learned_from),
+            ("held until", lambda pace: pace.held_until),
+            ("refusals", lambda pace: pace.refusals),
+            ("waiting", lambda pace: pace.waiting + pace.called),
+        ],
+        empty="nothing is known of its limits: it takes all that it is asked",
+    )
+
+
 @app.command(epilog="Example: qd provider remove openai")
 def remove(name: str, json: JsonFlag = False) -> None:
     """Remove a connection. Runs whose release names it fail their next question to a model."""
@@ -118,6 +137,10 @@ def options_of(given: list[str]) -> dict[str, Json]:
         except msgspec.DecodeError:
             found[name] = value
     return found
+
+
+def _rate(rate: "PaceRate") -> str:
+    return "" if rate.limit is None else f"{rate.used:,.0f} of {rate.limit:,.0f}"
 
 
 def _facts(provider: "Provider") -> list[tuple[str, object]]:

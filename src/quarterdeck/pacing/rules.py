@@ -141,7 +141,8 @@ def _exhausted(told: Told) -> frozenset[Unit]:
 def _cut(rate: Rate, used: float, measured: float) -> Rate:
     if rate.now is None:
         return replace(rate, now=max(SLOWEST, max(used, measured) * FIRST_CUT))
-    base = min(rate.now, max(used, rate.now / 2))
+    # A guess may be far above what went out when it was refused; a limit that is known is doubted a little at a time.
+    base = rate.now if rate.most is not None else min(rate.now, max(used, rate.now / 2))
     share = EARLY_CUT if rate.refused is None and rate.most is None else CUT
     return replace(rate, now=max(SLOWEST, base * share), refused=base)
 

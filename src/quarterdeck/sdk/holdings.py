@@ -133,6 +133,29 @@ class Provider(Record, frozen=True, kw_only=True):
     updated_at: datetime | None = None
 
 
+class PaceRate(Record, frozen=True, kw_only=True):
+    """So many a minute. `limit` None = as many as there are; `most` is the limit that is named, if any."""
+
+    limit: float | None = None
+    most: float | None = None
+    used: float = 0.0
+    learned_from: str | None = None
+
+
+class Pace(Record, frozen=True, kw_only=True):
+    """How fast a provider is asked with one key, and one model with it (None = all together)."""
+
+    key: str
+    model: str | None = None
+    requests: PaceRate = PaceRate()
+    tokens: PaceRate = PaceRate()
+    held_until: datetime | None = None
+    refused_at: datetime | None = None
+    refusals: int = 0
+    waiting: int = 0
+    called: int = 0
+
+
 class Webhook(Record, frozen=True, kw_only=True):
     """An endpoint that is told what happens. `secret` is set in the answer that made it, this once."""
 

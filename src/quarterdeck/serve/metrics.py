@@ -17,6 +17,7 @@ from prometheus_client import (
 from quarterdeck.core.clock import Clock
 from quarterdeck.db.pool import Database
 from quarterdeck.http.asgi import Scope
+from quarterdeck.pacing.view import standings
 from quarterdeck.runs.records import ENDED, Status
 from quarterdeck.serve.live import Live
 from quarterdeck.serve.store import take_census
@@ -55,6 +56,16 @@ class Metrics:
         self._workers = Gauge("quarterdeck_workers", "Workers.", ("state",), registry=registry)
         self._capacity = Gauge("quarterdeck_worker_capacity", "Runs that living workers can hold.", registry=registry)
         self._deliveries = Gauge("quarterdeck_webhook_backlog", "Webhook messages to be delivered.", registry=registry)
+        of_pace = ("provider", "model", "unit")
+        self._pace_used = Gauge(
+            "quarterdeck_provider_pace_used", "What a provider was asked lately, a minute.", of_pace, registry=registry
+        )
+        self._pace_limit = Gauge(
+            "quarterdeck_provider_pace_limit", "What a provider is asked at most, a minute.", of_pace, registry=registry
+        )
+        self._pace_waiting = Gauge(
+            "quarterdeck_provider_waiting", "Runs that wait for a provider.", ("provider", "model"), registry=registry
+        )
         self._streams = Gauge("quarterdeck_live_streams", "Streams open in this process.", registry=registry)
 
     def attend(self, database: Database, live: Live) -> None:
@@ -86,6 +97,20 @@ class Metrics:
         self._capacity.set(census.capacity)
         self._deliveries.set(census.deliveries)
         self._streams.set(live.streams)
+        await self._count_paces(database)
+
+    async def _count_paces(self, database: Database) -> None:
+        for gauge in (self._pace_used, self._pace_limit, self._pace_waiting):
+            gauge.clear()
+        for standing in await standings(database):
+            lane = standing.lane
+            labels = (lane.name.connection, lane.name.model or "all")
+            rates = (("requests", lane.requests, lane.requests_used), ("tokens", lane.tokens, lane.tokens_used))
+            for unit, rate, used in rates:
+                if rate.now is not None:
+                    self._pace_used.labels(*labels, unit).inc(used)
+                    self._pace_limit.labels(*labels, unit).inc(rate.now)
+            self._pace_waiting.labels(*labels).inc(standing.waiting + standing.called)
 
 
 def route_of(scope: Scope) -> str:

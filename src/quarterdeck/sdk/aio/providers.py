@@ -7,7 +7,7 @@ from quarterdeck.sdk import calls
 from quarterdeck.sdk.aio.listing import AsyncListing
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.holdings import Provider, Worker
+from quarterdeck.sdk.holdings import Pace, Provider, Worker
 from quarterdeck.sdk.records import Page
 
 
@@ -63,6 +63,10 @@ class AsyncProviders:
     async def remove(self, name: str) -> None:
         """Remove a connection. Runs whose release names it fail their next question to a model."""
         await self._transport.send(calls.remove(at("providers", name)))
+
+    def pace(self, name: str) -> AsyncListing[Pace]:
+        """How fast it is asked at the moment, by key and model. Empty while it takes all that it is asked."""
+        return AsyncListing(self._transport, Page[Pace], at("providers", name, "pace"), {})
 
 
 class AsyncWorkers:

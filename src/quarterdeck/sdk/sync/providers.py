@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from quarterdeck.core.json import Json
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.calls import at
-from quarterdeck.sdk.holdings import Provider, Worker
+from quarterdeck.sdk.holdings import Pace, Provider, Worker
 from quarterdeck.sdk.records import Page
 from quarterdeck.sdk.sync.listing import Listing
 from quarterdeck.sdk.sync.transport import Transport
@@ -64,6 +64,10 @@ class Providers:
     def remove(self, name: str) -> None:
         """Remove a connection. Runs whose release names it fail their next question to a model."""
         self._transport.send(calls.remove(at("providers", name)))
+
+    def pace(self, name: str) -> Listing[Pace]:
+        """How fast it is asked at the moment, by key and model. Empty while it takes all that it is asked."""
+        return Listing(self._transport, Page[Pace], at("providers", name, "pace"), {})
 
 
 class Workers:
