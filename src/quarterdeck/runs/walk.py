@@ -260,7 +260,8 @@ class Walk:
         child: str = "",
     ) -> None:
         missing = _left_out(demanded, decision.checks, decision.verdict, decision.rule.partition(".")[0])
-        if not decision.effective:
+        # What no release grants is denied before anybody asks what is in force.
+        if not decision.effective and decision.verdict != _DENY:
             missing = (*missing, "effective")
         self._note(edge, step, name, decision, missing, call=call, by=by, child=child)
         self._left_out(edge, missing)
