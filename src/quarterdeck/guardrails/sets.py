@@ -39,13 +39,21 @@ class Sample:
     seen: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A text in which the places of personal data are known: kind, start, end. Kinds are ours where we have one."""
+
+    text: str
+    places: tuple[tuple[str, int, int], ...]
+
+
+_WHERE = "docs/how-to/calibrate-a-guardrail.md says where to get them, and under which names they are read."
+
+
 class SetsMissing(Error):
     """No public set was found in this folder; docs/how-to/calibrate-a-guardrail.md says where to get them."""
 
     code, status = "guardrail.sets_missing", 404
-
-
-Parts: TypeAlias = Mapping[str, list[str]]
 
 
 def read_injection(folder: Path) -> list[Sample]:
@@ -54,8 +62,32 @@ def read_injection(folder: Path) -> list[Sample]:
     samples = [one for name, path in sorted(found.items()) for one in _read(name, path)]
     samples += _wrapped(_goals(found), _surroundings(found))
     if not samples:
-        raise SetsMissing(f"No public set that is known was found in {folder}.", folder=str(folder))
+        raise SetsMissing(f"No public set was found in {folder}. {_WHERE}", folder=str(folder))
     return samples
+
+
+def read_documents(folder: Path) -> list[Document]:
+    """Documents with labelled personal data, of all sets that have some; none where there is no such set."""
+    paths = [path for name, path in sorted(_files(folder).items()) if name.startswith("synth_dataset")]
+    return [_document(one) for path in paths for one in _objects(_load(path))]
+
+
+_KINDS = {
+    "EMAIL_ADDRESS": "email",
+    "CREDIT_CARD": "card",
+    "IBAN_CODE": "iban",
+    "IP_ADDRESS": "ip",
+    "PHONE_NUMBER": "phone",
+    "US_SSN": "ssn",
+}
+
+
+def _document(one: Mapping[str, Json]) -> Document:
+    places = (
+        (str(span["entity_type"]), cast("int", span["start_position"]), cast("int", span["end_position"]))
+        for span in _objects(one["spans"])
+    )
+    return Document(str(one["full_text"]), tuple((_KINDS.get(kind, kind), start, end) for kind, start, end in places))
 
 
 def _files(folder: Path) -> dict[str, Path]:

@@ -25,11 +25,13 @@ from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import Wakes
 from quarterdeck.engine import routes as workers
 from quarterdeck.escalations import routes as escalations
+from quarterdeck.guardrails import routes as guardrails
 from quarterdeck.http import border
 from quarterdeck.http.parts import Parts, join
 from quarterdeck.policies import routes as policies
 from quarterdeck.policies import routes_reports as policy_reports
 from quarterdeck.providers import routes as providers
+from quarterdeck.providers import routes_pace as providers_pace
 from quarterdeck.rates import routes as rates
 from quarterdeck.releases import routes as releases
 from quarterdeck.runs import routes as runs
@@ -47,7 +49,6 @@ from quarterdeck.tenants.minting import Peppers
 from quarterdeck.threads import routes as threads
 from quarterdeck.traces import routes as traces
 from quarterdeck.usage import routes as usage
-from quarterdeck.usage import routes as usage
 from quarterdeck.webhooks import routes as webhooks
 
 # Tried in this order at each request, so the busiest come first.
@@ -62,6 +63,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     sessions.router,
     tenants.router,
     providers.router,
+    providers_pace.router,
     rates.router,
     budgets.router,
     secrets.router,
@@ -70,7 +72,7 @@ ROUTERS: tuple[APIRouter, ...] = (
     policy_reports.router,
     policies.router,
     usage.router,
-    usage.router,
+    guardrails.router,
     webhooks.router,
     audit.router,
     workers.router,

@@ -170,7 +170,7 @@ WRONG = {
     ),
     "a length of nothing": (
         "guardrails: {input: [{check: length, action: refuse}]}",
-        ["agent.yaml:6:22: `length` needs one of `max_tokens` and `max_characters`; add `max_tokens: 4000`"],
+        ["agent.yaml:6:22: `length` needs one of `max_tokens`, `max_characters` and `max_bytes`; add `max_tokens: 4000`"],
     ),
     "a broken pattern": (
         "guardrails: {output: [{check: patterns, patterns: ['('], action: block}]}",

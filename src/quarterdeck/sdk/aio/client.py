@@ -15,6 +15,7 @@ from quarterdeck.sdk.aio.audit import AsyncAudit
 from quarterdeck.sdk.aio.autonomy import AsyncAutonomy
 from quarterdeck.sdk.aio.budgets import AsyncBudgets
 from quarterdeck.sdk.aio.escalations import AsyncEscalations
+from quarterdeck.sdk.aio.guardrails import AsyncGuardrails
 from quarterdeck.sdk.aio.keys import AsyncKeys, AsyncTenants
 from quarterdeck.sdk.aio.policies import AsyncPolicies
 from quarterdeck.sdk.aio.providers import AsyncProviders, AsyncWorkers
@@ -121,6 +122,7 @@ class AsyncQuarterdeck:
         self.budgets = AsyncBudgets(self._transport)
         self.usage = AsyncUsage(self._transport)
         self.alerts = AsyncAlerts(self._transport)
+        self.guardrails = AsyncGuardrails(self._transport)
         self.workers = AsyncWorkers(self._transport)
         self.webhooks = AsyncWebhooks(self._transport)
         self.switches = AsyncSwitches(self._transport)

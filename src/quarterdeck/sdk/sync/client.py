@@ -19,6 +19,7 @@ from quarterdeck.sdk.sync.audit import Audit
 from quarterdeck.sdk.sync.autonomy import Autonomy
 from quarterdeck.sdk.sync.budgets import Budgets
 from quarterdeck.sdk.sync.escalations import Escalations
+from quarterdeck.sdk.sync.guardrails import Guardrails
 from quarterdeck.sdk.sync.keys import Keys, Tenants
 from quarterdeck.sdk.sync.policies import Policies
 from quarterdeck.sdk.sync.providers import Providers, Workers
@@ -122,6 +123,7 @@ class Quarterdeck:
         self.budgets = Budgets(self._transport)
         self.usage = Usage(self._transport)
         self.alerts = Alerts(self._transport)
+        self.guardrails = Guardrails(self._transport)
         self.workers = Workers(self._transport)
         self.webhooks = Webhooks(self._transport)
         self.switches = Switches(self._transport)
