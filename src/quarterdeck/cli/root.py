@@ -51,6 +51,7 @@ COMMANDS: dict[str, Entry] = {
     "policy": Entry("quarterdeck.cli.policy", "Narrow what agents may do, and see what policies come to.", NOUNS),
     "budget": Entry("quarterdeck.cli.budget", "Limit what may be spent, and see what is.", NOUNS),
     "alert": Entry("quarterdeck.cli.alert", "See what somebody should know before it hurts.", NOUNS),
+    "guardrails": Entry("quarterdeck.cli.guardrails", "Measure and calibrate what checks inputs and answers.", NOUNS),
     "rate": Entry("quarterdeck.cli.rate", "Limit how often and how many tool calls are made.", NOUNS),
     "audit": Entry("quarterdeck.cli.audit", "See what was decided and done, and prove it.", NOUNS),
     "switch": Entry("quarterdeck.cli.switch", "Stop or narrow what runs, and let it go on.", NOUNS),
