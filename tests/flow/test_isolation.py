@@ -91,7 +91,7 @@ def gated(tenant: Tenant, agent: str) -> Mapping[str, str]:
     named = {
         f"/v1/policies/{agent}": {"text": NEVER.replace("action,", 'action == Action::"pay_slowly",'), "why": "a test"},
         f"/v1/rates/{agent}": {"scope": "tool", "target": "pay_slowly", "calls": 7, "every": 60},
-        f"/v1/budgets/{agent}": {"scope": "tenant", "max_budget": 7, "budget_duration": "1d"},
+        f"/v1/budgets/{agent}": {"scope": "user", "target": "nobody", "max_budget": 7, "budget_duration": "1d"},
         f"/v1/secrets/{agent}": {"value": SECRET[:40]},
         f"/v1/autonomy/{payer}/pay_if_approved": {"level": "ask_always", "why": "a test"},
     }
