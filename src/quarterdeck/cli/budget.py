@@ -8,6 +8,7 @@ from quarterdeck.cli.arguments import JsonFlag, LimitOption, TenantOption, WhyOp
 from quarterdeck.cli.connect import deck
 from quarterdeck.cli.meters import bar, columns, exact, facts, quantity, rows, until
 from quarterdeck.cli.screen import Screen
+from quarterdeck.cli.usage import report
 
 if TYPE_CHECKING:
     from quarterdeck.sdk import Quarterdeck
@@ -166,6 +167,10 @@ def suggest(
     for warning in found.warnings:
         screen.line(warning, "yellow")
     screen.line(f"\nqd budget set NAME {_options(found)}", "dim")
+
+
+# The same as `qd usage report`: who sets a limit looks here for what was spent.
+_ = app.command("report", epilog="Example: qd budget report --by user,model --since 7d")(report)
 
 
 def _deck(tenant: str, *, deployment: bool) -> "Quarterdeck":

@@ -22,6 +22,7 @@ class Exit(IntEnum):
     RUN_WAITS = 6
     RUN_GOES_ON = 7
     CHAIN_BROKEN = 8
+    BILL_DIFFERS = 9
     INTERRUPTED = 128 + signal.SIGINT
 
 

@@ -50,6 +50,7 @@ COMMANDS: dict[str, Entry] = {
     "key": Entry("quarterdeck.cli.key", "Make, list and revoke API keys.", NOUNS),
     "policy": Entry("quarterdeck.cli.policy", "Narrow what agents may do, and see what policies come to.", NOUNS),
     "budget": Entry("quarterdeck.cli.budget", "Limit what may be spent, and see what is.", NOUNS),
+    "usage": Entry("quarterdeck.cli.usage", "See what was used, what it cost, and who spends most.", NOUNS),
     "alert": Entry("quarterdeck.cli.alert", "See what somebody should know before it hurts.", NOUNS),
     "guardrails": Entry("quarterdeck.cli.guardrails", "Measure and calibrate what checks inputs and answers.", NOUNS),
     "rate": Entry("quarterdeck.cli.rate", "Limit how often and how many tool calls are made.", NOUNS),

@@ -148,10 +148,10 @@ def _differ(
     ours, theirs = around.get(place), told.get(place)
     if ours is None:
         assert theirs is not None
-        causes = _missing_here(place, around, theirs, whole=whole)
+        causes = _missing_here(place, around, told, whole=whole)
         return Difference(Kind.MISSING_HERE, place[0], theirs.model, None, theirs, (), causes)
     if theirs is None:
-        return Difference(Kind.MISSING_THERE, place[0], ours.model, ours, None, (), _missing_there(ours, told))
+        return Difference(Kind.MISSING_THERE, place[0], ours.model, ours, None, (), _missing_there(ours, around, told))
     tokens = tuple(name for name in ("input", "output", "cached") if _apart(name, ours, theirs, tolerance))
     if tokens:
         causes = _tokens_differ(place, around, told, tokens, whole=whole)
@@ -169,31 +169,33 @@ def _apart(name: str, ours: DaySums, theirs: ExportDay, tolerance: float, slack:
     return told is not None and abs(told - have) > max(slack, tolerance * max(abs(told), abs(have)))
 
 
-def _missing_here(place: Place, around: Mapping[Place, DaySums], theirs: ExportDay, *, whole: bool) -> tuple[str, ...]:
+def _missing_here(
+    place: Place, around: Mapping[Place, DaySums], told: Mapping[Place, ExportDay], *, whole: bool
+) -> tuple[str, ...]:
     day, model = place
     near = next((around[day + step, model] for step in (-_DAY, _DAY) if (day + step, model) in around), None)
     causes: list[str] = []
-    if near is not None and near.input == theirs.input:
+    if near is not None and near.input == told[place].input:
         causes.append(f"The ledger has just this on {near.day}: the export counts days in another time zone.")
     if not whole:
         causes.append("Another tenant of this deployment uses the same provider connection.")
     causes.append("The key is used by something else than this deployment.")
-    others = sorted({other for at, other in around if at == day and other != model})
+    others = sorted({other for at, other in around if at == day and (at, other) not in told})
     if others:
-        causes.append(f"It stands here under another name; on this day there are {', '.join(others[:3])}.")
+        causes.append(f"It stands here under another name, such as {', '.join(others[:3])}.")
     return tuple(causes)
 
 
-def _missing_there(ours: DaySums, told: Mapping[Place, ExportDay]) -> tuple[str, ...]:
+def _missing_there(ours: DaySums, around: Mapping[Place, DaySums], told: Mapping[Place, ExportDay]) -> tuple[str, ...]:
     causes: list[str] = []
     if ours.presumed_calls == ours.calls:
         causes.append(f"All {ours.calls} calls are only presumed: they may never have reached the provider.")
     last = max(day for day, _ in told)
     if ours.day >= last:
         causes.append("The export's last day is not complete yet: providers count with a delay.")
-    others = sorted({model for day, model in told if day == ours.day})
+    others = sorted({model for day, model in told if day == ours.day and (day, model) not in around})
     if others:
-        causes.append(f"The export has it under another name; on this day there are {', '.join(others[:3])}.")
+        causes.append(f"The export has it under another name, such as {', '.join(others[:3])}.")
     causes.append("The export leaves out the key, project or workspace that the calls were made with.")
     return tuple(causes)
 
@@ -219,9 +221,12 @@ def _tokens_differ(
             causes.append("Another tenant of this deployment uses the same provider connection.")
         causes.append("The key is used by something else than this deployment.")
     else:
-        if ours.presumed_calls:
-            causes.append(f"{ours.presumed_calls} calls are presumed at their worst; the provider counted less.")
-        causes.append("The export is not complete yet, or leaves out a project or workspace.")
+        presumed = f"{ours.presumed_calls} calls are presumed at their worst; the provider counted less."
+        gap = 1 - (theirs.input or 0) / ours.input if ours.input and theirs.input is not None else 0.0
+        likely = 2 * ours.presumed_calls >= gap * ours.calls
+        apart = "The export is not complete yet, or leaves out a project or workspace."
+        said = (presumed, apart) if likely else (apart, presumed)
+        causes.extend(said if ours.presumed_calls else (apart,))
     return tuple(causes)
 
 
@@ -242,7 +247,7 @@ def _price_differs(ours: DaySums, theirs: ExportDay) -> tuple[str, ...]:
     causes: list[str] = []
     if ours.unpriced_calls:
         causes.append(f"{ours.unpriced_calls} calls have no price here: set the connection's `prices`.")
-    if ours.presumed_calls:
+    if 2 * ours.presumed >= ours.cost - told > 0:
         presumed = show(MicroUsd(ours.presumed))
         causes.append(f"{presumed} of our cost is presumed; the provider may have charged less.")
     if ours.cost and abs(told / ours.cost - _BATCH) < 0.02:
