@@ -37,7 +37,9 @@ _TOKEN = re.compile(r"\w+")
 _STEM = 6
 _FEWEST = 3
 """Content words of a sentence that says something."""
-_ENOUGH, _TOO_FEW = 0.65, 0.35
+_ENOUGH, _ENOUGH_BESIDE, _TOO_FEW = 0.65, 0.5, 0.35
+"""The share of a sentence's words that stand in the sources: to be found, by itself and beside a number, a quote or a
+name that does; below the last it is missing."""
 _COUNTED = 10
 """Whole numbers up to this one are mostly counted by the writer, and not quoted."""
 _EMPTY_WORDS = frozenset(
@@ -106,7 +108,8 @@ class Sources:
             lacks.append("statement")
         if lacks:
             return Claim(sentence, Support.MISSING, tuple(lacks))
-        return Claim(sentence, Support.FOUND if share >= _ENOUGH else Support.UNCLEAR)
+        enough = _ENOUGH_BESIDE if numbers or quotes or names else _ENOUGH
+        return Claim(sentence, Support.FOUND if share >= enough else Support.UNCLEAR)
 
     def _knows(self, name: str) -> bool:
         return all(token[0].casefold() in self._tokens for token in _TOKEN.finditer(name))

@@ -95,7 +95,7 @@ class Links(Placed):
         for url in _as_browsers_read(_whole(written)):
             if not self._leads_home(url) or (shown and not self._images):
                 return IMAGE if shown else LINK
-            said = unquote_plus(url)
+            said = unquote_plus(url.partition("?")[2] if url.startswith("mailto:") else url)
             if credentials.find(said) or pii.find(said):
                 return LEAK
         return ""

@@ -55,7 +55,8 @@ _IBAN_LENGTHS = {
 _SEPARATORS = " -"
 
 _SSN = re.compile(
-    r"(?<![0-9A-Za-z.-])(?!000|666|9)[0-9]{3}([- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}(?![0-9A-Za-z]|[.-][0-9])"
+    r"(?<![0-9A-Za-z.-])(?<![0-9] )(?!000|666|9)[0-9]{3}([- ])(?!00)[0-9]{2}\1(?!0000)[0-9]{4}"
+    r"(?![0-9A-Za-z]|[ .-][0-9])"
 )
 _BARE_SSN = re.compile(
     r"(?<![0-9A-Za-z.-])(?!000|666|9)[0-9]{3}(?!00)[0-9]{2}(?!0000)[0-9]{4}(?![0-9A-Za-z]|[.-][0-9])"
@@ -158,7 +159,7 @@ def is_iban(text: str) -> bool:
 def ssns(text: str) -> Iterator[Span]:
     """US social security numbers of ranges that are given out: with separators, or bare where the text names them."""
     for match in _SSN.finditer(text):
-        yield Span(SSN, *match.span(), 0.9)
+        yield Span(SSN, *match.span(), 0.9 if match[1] == "-" else 0.6)
     if _SSN_NEAR.search(text):
         for match in _BARE_SSN.finditer(text):
             if _SSN_NEAR.search(text, max(0, match.start() - _NEAR), match.start()):

@@ -1,5 +1,6 @@
 """Places in a text where something was found, and the text without them. A span says where and what, never which."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -27,18 +28,18 @@ def plain(text: str) -> str:
 
 
 def settled(found: Iterable[Span]) -> list[Span]:
-    """Without overlaps, in the order of the text. Of two that overlap the surer one stays, then the longer one."""
+    """Without overlaps, in the order of the text. Of two that overlap the surer one stays, then the longer one; what
+    is left out always overlaps with something that stays.
+    """
+    starts: list[int] = []
     kept: list[Span] = []
-    for span in sorted(found, key=lambda one: (one.start, -one.end)):
-        if not kept or kept[-1].end <= span.start:
-            kept.append(span)
-        elif _weight(span) > _weight(kept[-1]):
-            kept[-1] = span
+    for span in sorted(found, key=lambda one: (-one.score, one.start - one.end, one.start)):
+        at = bisect_left(starts, span.end)
+        # Those before `at` begin before it ends; they do not overlap each other, so the last of them reaches furthest.
+        if at == 0 or kept[at - 1].end <= span.start:
+            starts.insert(at, span.start)
+            kept.insert(at, span)
     return kept
-
-
-def _weight(span: Span) -> tuple[float, int]:
-    return span.score, span.end - span.start
 
 
 def taken_out(text: str, spans: Iterable[Span], word: Callable[[str], str]) -> str:

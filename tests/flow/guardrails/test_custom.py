@@ -146,7 +146,7 @@ async def test_a_service_that_answers_nonsense_has_not_judged(tmp_path: Path, st
 
 async def test_a_service_that_keeps_one_waiting_is_given_up(tmp_path: Path):
     async def answer(_: web.Request, __: bytes) -> web.Response:
-        await asyncio.sleep(20)
+        await asyncio.sleep(2)
         return web.Response()
 
     bundle = released("polite")
