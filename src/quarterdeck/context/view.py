@@ -27,10 +27,13 @@ MOST = 12_000
 _REF = re.compile(r"r([1-9]\d{0,8}|0)")
 
 
-def assemble(said: Sequence[Message], marks: Marks, first: int, results_over: int) -> list[Message]:
+def assemble(
+    said: Sequence[Message], marks: Marks, first: int, results_over: int, *, readable: bool = True
+) -> list[Message]:
     """What the model is shown: its user's first request, the summary, old results as references, the rest whole.
 
-    A result whose call was left out is left out as well: providers refuse a conversation with one.
+    `readable`: it may read results again, and references say how. A result whose call was left out is left out as well:
+    providers refuse a conversation with one.
     """
     view: list[Message] = []
     if first < marks.messages_upto:
@@ -41,18 +44,18 @@ def assemble(said: Sequence[Message], marks: Marks, first: int, results_over: in
     while 0 < begin < len(said) and isinstance(said[begin], ToolMessage):
         begin += 1
     upto = max(begin, min(marks.results_upto, len(said)))
-    view += [short(said[at], at, results_over) for at in range(begin, upto)]
+    view += [short(said[at], at, results_over, readable=readable) for at in range(begin, upto)]
     view += said[upto:]
     return view
 
 
-def short(message: Message, at: int, results_over: int) -> Message:
+def short(message: Message, at: int, results_over: int, *, readable: bool = True) -> Message:
     """An old message as it is shown: a big result as a reference, anything else as it is."""
     if not isinstance(message, ToolMessage) or (size := size_of(message)) <= results_over:
         return message
-    words = f"[result of {shorten(message.tool, 80)}, {size:,} bytes, kept as r{at}; "
-    words += f'{READ_RESULT}("r{at}") shows it again]'
-    return ToolMessage(message.call, message.tool, (Text(words),), message.is_error)
+    what = f"result of {shorten(message.tool, 80)}, {size:,} bytes"
+    again = f'kept as r{at}; {READ_RESULT}("r{at}") shows it again' if readable else "not shown any more"
+    return ToolMessage(message.call, message.tool, (Text(f"[{what}, {again}]"),), message.is_error)
 
 
 def size_of(message: Message) -> int:

@@ -16,7 +16,7 @@ class Conversation:
     """Everything that was said so far, what of it is shown, and a digest of that which costs only what is new.
 
     `hear` is told of each message that is added, once and in order, whatever is shown of it later. Results above
-    `results_over` bytes are shown as references once they are old.
+    `results_over` bytes are shown as references once they are old; `readable`: the model may read them again.
     """
 
     def __init__(
@@ -26,6 +26,7 @@ class Conversation:
         hear: Callable[[Message], None] | None = None,
         *,
         results_over: int = 0,
+        readable: bool = True,
     ) -> None:
         self.system = system_text
         self.marks: Marks = WHOLE
@@ -35,6 +36,7 @@ class Conversation:
         self._shown: list[Message] = []
         self._hear = hear
         self._results_over = results_over
+        self._readable = readable
         self._seen = 0
         self._hash = hashlib.sha256(self._opening())
         for message in history:
@@ -92,7 +94,7 @@ class Conversation:
         if marks == self.marks:
             return
         self.marks = marks
-        self._shown = view.assemble(self._said, marks, self.first, self._results_over)
+        self._shown = view.assemble(self._said, marks, self.first, self._results_over, readable=self._readable)
         self._hash = hashlib.sha256(self._opening())
         for message in self._shown:
             self._hash.update(encode(message))

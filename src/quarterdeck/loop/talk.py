@@ -10,6 +10,7 @@ from quarterdeck.context import rules
 from quarterdeck.context.records import WHOLE, Marks
 from quarterdeck.core.ids import ThreadId
 from quarterdeck.core.json import encode_text
+from quarterdeck.gates.builtin import reads_again
 from quarterdeck.gates.provenance import Provenance
 from quarterdeck.loop import prompt
 from quarterdeck.loop.attempt import Attempt
@@ -74,8 +75,14 @@ class Talk:
         history = await self._history()
         for message in history:
             self._provenance.hear(message, earlier=True)
-        over = self._attempt.release.context.results_over
-        return prompt.Conversation(system, history, self._provenance.hear, results_over=over)
+        release = self._attempt.release
+        return prompt.Conversation(
+            system,
+            history,
+            self._provenance.hear,
+            results_over=release.context.results_over,
+            readable=reads_again(release),
+        )
 
     async def _history(self) -> list[Message]:
         """What was said in the thread before this run; which runs that are is written down at the first look."""
@@ -90,16 +97,13 @@ class Talk:
         history = recorder.state.history or ()
         for at, one in enumerate(history):
             earlier = await self._state_of(one)
+            for summary in earlier.summaries:
+                self._provenance.hear(summary)
             if rules.limited(self._attempt.release.context) and (earlier.history or ()) == history[:at]:
                 # It went on from the same beginning: what it was shown in short need not be summarised again.
-                self._before = self._inherited(earlier)
+                self._before = self._before if earlier.shortened is None else Marks.of(earlier.shortened)
             said += await self._said_in(one, earlier)
         return said
-
-    def _inherited(self, earlier: RunState) -> Marks:
-        for summary in earlier.summaries:
-            self._provenance.hear(summary)
-        return self._before if earlier.shortened is None else Marks.of(earlier.shortened)
 
     async def _state_of(self, run: str) -> RunState:
         tenant = self._attempt.run.tenant

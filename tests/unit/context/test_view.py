@@ -36,6 +36,11 @@ def test_an_old_big_result_is_shown_as_a_reference_that_says_how_to_read_it():
     assert view[5:] == said[5:]
 
 
+def test_a_model_that_may_not_read_again_is_not_told_that_it_could():
+    [shown] = assemble([result("c", "x" * 3_000)], Marks(results_upto=1), 0, 2_000, readable=False)
+    assert words_of(shown) == "[result of search, 3,000 bytes, not shown any more]"
+
+
 def test_small_results_stay_as_they_are():
     said = talk(3, size=10)
     assert assemble(said, Marks(results_upto=7), 0, 2_000) == said
