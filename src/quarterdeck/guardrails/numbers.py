@@ -26,7 +26,7 @@ _LEAD, _LONGEST = 4, 19
 _SURE_FROM = 15
 """Digits: one in ten numbers passes Luhn by chance, and shorter ones are met more often."""
 
-_IBAN_HEAD = re.compile(r"(?<![0-9A-Za-z])([A-Za-z]{2})[ -]?[0-9]{2}(?=[ -]?[0-9A-Za-z])")
+_IBAN_HEAD = re.compile(r"(?<![0-9A-Za-z])([A-Z]{2}|[a-z]{2}(?=[0-9a-z]{13}))[0-9]{2}(?=[ -]?[0-9A-Za-z])")
 _IBAN_LENGTHS = {
     country: length
     for length, countries in {

@@ -28,7 +28,7 @@ _STRONG = re.compile(
     r"(?i)\b(?:(?:tele|smart|cell)?phones?|tel|telef[oó]n[eo]?|t[eé]l[eé]phone|t[eé]l|mobile?s?|m[oó]vil|mobiel|cell|cellulare"
     r"|handy|rufnummer|fax|call|calling|called|dial|ring|whatsapp|sms|text (?:me|us|him|her)|desk|landline|hotline)\b"
 )
-_WEAK = re.compile(r"(?i)\b(?:messages?|answering|reach(?:ed|able)?|contact|registered|emergency|number is)\b")
+_WEAK = re.compile(r"(?i)\b(?:messages?|answering|reach(?:ed|able)?|contact|registered|emergency|number(?: is|'s))\b")
 _BEHIND = re.compile(r"(?i)[^\w\n]{0,3}(?:(?:home|office|work|mobile|cell|fax|phone|tel|direct|desk)\b)")
 _OTHER = re.compile(
     r"(?i)(?:\b(?:order|invoice|ticket|case|ref(?:erence)?|id|account|acct|tracking|part|sku|isbn|issn|zip|post ?code"
@@ -41,22 +41,30 @@ _NORTH_AMERICAN = re.compile(
     r"(?<![0-9(])(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}[ .-])[2-9][0-9]{2}[ .-][0-9]{4}(?![0-9])"
 )
 _TYPES = ("fixed_line", "mobile", "toll_free", "premium_rate", "shared_cost", "personal_number", "voip", "pager", "uan")
+_WHOLE = frozenset({10, 11})
+"""Digits of most national numbers with their trunk prefix."""
 _CODES = frozenset(COUNTRY_CODE_TO_REGION_CODE)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How numbers of a region are made."""
+    """How numbers of a region are made: those in use, and any that could be."""
 
     code: int
     trunk: str
     national: re.Pattern[str]
+    possible: re.Pattern[str]
 
     def holds(self, digits: str) -> bool:
-        """Whether a number is one of this region, as it is dialled inside it."""
-        if self.trunk and digits.startswith(self.trunk):
-            digits = digits[len(self.trunk) :]
-        return self.national.fullmatch(digits) is not None
+        """Whether a number, as it is dialled inside the region, is one that is given out."""
+        return self.national.fullmatch(self._without_trunk(digits)) is not None
+
+    def may_hold(self, digits: str) -> bool:
+        """Whether it is made like one."""
+        return self.possible.fullmatch(self._without_trunk(digits)) is not None
+
+    def _without_trunk(self, digits: str) -> str:
+        return digits[len(self.trunk) :] if self.trunk and digits.startswith(self.trunk) else digits
 
 
 def phones(text: str, regions: Sequence[str]) -> Iterator[Span]:
@@ -103,7 +111,7 @@ def _judge(text: str, start: int, written: str, regions: Sequence[str]) -> float
     separated = len(digits) < len(written)
     if _STRONG.search(before) or _BEHIND.match(text, start + len(written)):
         return 0.85 if separated or len(digits) >= 8 else 0.6
-    return _unannounced(written, digits, before, regions) if separated else 0.0
+    return _unannounced(written, digits, before, regions) if separated else _bare(digits, before, regions)
 
 
 def _unannounced(written: str, digits: str, before: str, regions: Sequence[str]) -> float:
@@ -112,8 +120,22 @@ def _unannounced(written: str, digits: str, before: str, regions: Sequence[str])
         return 0.9 if plan("US").holds(digits) else 0.6
     if _WEAK.search(before):
         return 0.6
-    telling = written.startswith(("0", "(")) and not written.startswith("0.") and len(digits) >= 9
-    return 0.7 if telling and any(plan(region).holds(digits) for region in regions) else 0.0
+    if not written.startswith(("0", "(")) or written.startswith("0.") or len(digits) < 9:
+        return 0.0
+    plans = [plan(region) for region in regions]
+    if any(one.holds(digits) for one in plans):
+        return 0.7
+    whole = digits.startswith("0") and len(digits) in _WHOLE
+    return 0.55 if whole and any(one.may_hold(digits) for one in plans) else 0.0
+
+
+def _bare(digits: str, before: str, regions: Sequence[str]) -> float:
+    """Digits alone, as they may stand in a table: a national number of full length behind its trunk prefix."""
+    if len(digits) == 10 and _WEAK.search(before) and "US" in regions and plan("US").holds(digits):
+        return 0.55
+    if len(digits) not in _WHOLE or not digits.startswith("0"):
+        return 0.0
+    return 0.55 if any(plan(region).trunk == "0" and plan(region).holds(digits) for region in regions) else 0.0
 
 
 def _international(digits: str) -> float:
@@ -136,4 +158,6 @@ def plan(region: str) -> Plan:
     kinds = (getattr(known, kind) for kind in _TYPES)
     patterns = [kind.national_number_pattern for kind in kinds if kind is not None and kind.national_number_pattern]
     national = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
-    return Plan(known.country_code or 0, known.national_prefix or "", national)
+    general = known.general_desc.national_number_pattern if known.general_desc is not None else None
+    possible = re.compile(general or r"(?!)")
+    return Plan(known.country_code or 0, known.national_prefix or "", national, possible)
