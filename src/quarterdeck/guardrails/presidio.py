@@ -4,6 +4,7 @@ An extra (`quarterdeck[presidio]`), since it brings a language model and costs t
 """
 
 import asyncio
+import importlib
 import importlib.util
 from collections.abc import Collection, Sequence
 from functools import cache
@@ -15,10 +16,14 @@ from quarterdeck.guardrails.records import NOTHING, Hit, Ports, Seen, Subject, U
 from quarterdeck.guardrails.spans import Span, settled, taken_out
 
 MISSING = "This guardrail needs Presidio, which is not installed here: pip install 'quarterdeck[presidio]'."
+NO_MODEL = (
+    "Presidio is installed and no spaCy model for it: install one of en_core_web_lg, en_core_web_md, en_core_web_sm."
+)
 NAME, ADDRESS = "name", "address"
 _ENTITIES = {"PERSON": NAME, "LOCATION": ADDRESS}
 _WORDS = {**pii.WORDS, NAME: "name", ADDRESS: "address"}
 _LANGUAGE = "en"
+_MODELS = ("en_core_web_lg", "en_core_web_md", "en_core_web_sm")
 
 
 class _Result(Protocol):
@@ -79,6 +84,12 @@ def _named(text: str, entities: list[str]) -> list[Span]:
 
 @cache
 def _analyzer() -> _Analyzer:
-    """Loaded once in a process: that takes seconds."""
+    """Loaded once in a process: that takes seconds. Left to itself Presidio would fetch a model from the network."""
+    model = next((name for name in _MODELS if importlib.util.find_spec(name) is not None), None)
+    if model is None:
+        raise Unusable(NO_MODEL)
+    engines = importlib.import_module("presidio_analyzer.nlp_engine")
+    configured = {"nlp_engine_name": "spacy", "models": [{"lang_code": _LANGUAGE, "model_name": model}]}
+    engine = engines.NlpEngineProvider(nlp_configuration=configured).create_engine()
     module = importlib.import_module("presidio_analyzer")
-    return cast("_Analyzer", module.AnalyzerEngine())
+    return cast("_Analyzer", module.AnalyzerEngine(nlp_engine=engine, supported_languages=[_LANGUAGE]))

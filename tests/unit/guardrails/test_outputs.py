@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import string
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from quarterdeck.guardrails import presidio
 from quarterdeck.guardrails.leaks import canary_of, marked
 from quarterdeck.guardrails.outputs import MAKERS, judge
-from quarterdeck.guardrails.records import Judgement, Ports, Subject, Verdict
+from quarterdeck.guardrails.records import Judgement, Ports, Subject, Unusable, Verdict
 from quarterdeck.releases.records import GuardrailRule, ReleaseId
 from quarterdeck.runs.parts import Finding
 from quarterdeck.spec.checks import CHECKS, OUTPUT
@@ -194,11 +195,36 @@ class TestCustom:
 
 
 @pytest.mark.skipif(presidio.is_installed(), reason="Presidio is installed here")
-def test_without_presidio_a_rule_that_needs_it_blocks_and_says_how_to_get_it(capsys: pytest.CaptureFixture[str]):
-    judgement = judged("Hello Ann.", rule("pii", "redact", kinds=["name"], engine="presidio"))
-    assert judgement.verdict is Verdict.DENY
-    with pytest.raises(Exception, match=r"quarterdeck\[presidio\]"):
+def test_without_presidio_a_rule_that_needs_it_blocks_and_says_how_to_get_it():
+    assert judged("Hello Ann.", rule("pii", "redact", kinds=["name"], engine="presidio")).verdict is Verdict.DENY
+    with pytest.raises(Unusable, match=r"quarterdeck\[presidio\]"):
         presidio.Presidio(["name"])
+
+
+@dataclass
+class Named:
+    """What Presidio answers for each thing."""
+
+    entity_type: str
+    start: int
+    end: int
+    score: float
+
+
+def test_presidio_finds_names_and_our_own_scanner_what_has_a_form(monkeypatch: pytest.MonkeyPatch):
+    asked: list[tuple[str, list[str]]] = []
+
+    class Engine:
+        def analyze(self, text: str, language: str, entities: list[str]) -> list[Named]:
+            asked.append((language, entities))
+            return [Named("PERSON", 6, 9, 0.85)]
+
+    monkeypatch.setattr(presidio, "is_installed", lambda: True)
+    monkeypatch.setattr(presidio, "_analyzer", Engine)
+    judgement = judged("Hello Ann, ann@example.org", rule("pii", "redact", kinds=["name", "email"], engine="presidio"))
+    assert judgement.text == "Hello [name removed], [e-mail removed]"
+    assert [(one.what, one.score) for one in judgement.findings] == [("name", 0.85), ("e-mail", 1.0)]
+    assert asked == [("en", ["PERSON"])]
 
 
 SECRETS = ("ann@example.org", "4111 1111 1111 1111", "sk-proj-abcdefghijklmnop1234567890", "https://evil.example/x")
