@@ -256,6 +256,26 @@ def trace(run_id: RunArgument, tenant: TenantOption = "", json: JsonFlag = False
         screen.line(text, style)
 
 
+@app.command(epilog="Example: qd run prove last")
+def prove(run_id: RunArgument, tenant: TenantOption = "", json: JsonFlag = False) -> None:
+    """Prove from the run's log alone that every edge has its decision: what came in, each question to a model, each
+    tool call and its result, each approval, summary and call of another agent, what went out.
+
+    Exit code 1 where an edge has none, a check was left out, or events are missing.
+    """
+    from quarterdeck.cli.proving import told
+
+    client, screen = deck(tenant=tenant), Screen(json=json)
+    with screen.progress("going through the log"):
+        proof = client.runs.prove(find(client, run_id).run_id)
+    if json:
+        screen.value(proof)
+    else:
+        told(proof, screen)
+    if not proof.proven:
+        raise typer.Exit(1)
+
+
 @contextmanager
 def _recorded(agent: str, folder: Path | None, tenant: str, screen: Screen) -> Generator[None]:
     """Record while the block lasts, if a folder was named; then say what was written."""

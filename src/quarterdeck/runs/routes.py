@@ -1,5 +1,6 @@
 """`/v1/runs`: submit, watch, wait, list, cancel, retry, say what became of a doubtful call."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -30,7 +31,10 @@ from quarterdeck.runs.bodies import (
     TokenRequest,
     WholeRunRecord,
 )
+from quarterdeck.runs.bodies_proof import ProofRecord, proof_json
+from quarterdeck.runs.demands import demands_of
 from quarterdeck.runs.desk import AnyDeskDep, Desk, DeskDep, narrowed, thing_of
+from quarterdeck.runs.proof import prove
 from quarterdeck.runs.records import Run, StoredEvent
 from quarterdeck.runs.store import Filter
 from quarterdeck.runs.submissions import Target, answer, submit, user_of
@@ -134,6 +138,18 @@ async def read_events(
     if run.ended and position == run.last_seq:
         return Nothing()
     return EventStream(desk.live.watch(desk.tenant, run.id, position))
+
+
+@router.get("/runs/{run_id}/proof", response_model=ProofRecord)
+async def prove_run(run_id: UUID, desk: DeskDep) -> Response:
+    """What the run's log proves: each edge that was crossed with the decision before it, and each that has none."""
+    async with desk.transaction() as tx:
+        run = await desk.visible(tx, RunId(run_id))
+        rows = await log.read(tx, desk.tenant, run.id)
+        demands = demands_of(await desk.releases.load(tx, desk.tenant, run.release))
+    # The row was read before the log, which may hold more by now, never less.
+    last = max(run.last_seq, len(rows))
+    return Answer(proof_json(run, demands, await asyncio.to_thread(prove, rows, demands, last)))
 
 
 @router.post("/runs/{run_id}/cancel", status_code=202, response_model=WholeRunRecord)

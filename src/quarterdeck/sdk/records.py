@@ -215,6 +215,48 @@ class Trace(Record, frozen=True, kw_only=True):
     trace_id: str = ""
 
 
+class Crossing(Record, frozen=True, kw_only=True):
+    """One edge of a run and the decision that stands before it."""
+
+    seq: int
+    edge: str
+    step: int = 0
+    name: str = ""
+    verdict: str = ""
+    rule: str = ""
+    reason: str = ""
+    checks: list[str] = []
+    missing: list[str] = []
+    policies: list[str] = []
+    approved_by: list[str] = []
+    effective: str = ""
+    call: str = ""
+    child: str | None = None
+
+
+class Gap(Record, frozen=True, kw_only=True):
+    """Something that stands in a run's log without what had to come before it."""
+
+    seq: int
+    edge: str
+    what: str
+
+
+class RunProof(Record, frozen=True, kw_only=True):
+    """What a run's log proves. `demanded` are the checks that had to be made, by edge."""
+
+    run_id: str
+    proven: bool
+    ended: bool = True
+    release: str = ""
+    behaviour: int = 0
+    events: int = 0
+    demanded: dict[str, list[str]] = {}
+    edges: list[Crossing] = []
+    gaps: list[Gap] = []
+    children: list[str] = []
+
+
 class OpenRun(Record, frozen=True, kw_only=True):
     """A run of a thread that has not ended."""
 

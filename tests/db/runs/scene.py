@@ -20,6 +20,7 @@ from quarterdeck.core.ids import (
 from quarterdeck.core.json import Json
 from quarterdeck.db.pool import Database
 from quarterdeck.engine import store as engine
+from quarterdeck.loop.accounts import Accounts
 from quarterdeck.loop.ledger import Ledger
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.releases.records import BEHAVIOUR_VERSION
@@ -71,8 +72,9 @@ class Worker:
         """The real appender on this hold."""
         state = fold(await self.scene.log(hold.run))
         run = await self.scene.read(hold.run)
-        ledger = Ledger(run, self.scene.runs, None)
-        return Recorder(self.scene.database, self.scene.heard, self.scene.clock, hold, state, run, lambda: True, ledger)
+        clock, ledger = self.scene.clock, Ledger(run, self.scene.runs, None)
+        accounts = Accounts(run, clock, run.id)
+        return Recorder(self.scene.database, self.scene.heard, clock, hold, state, run, lambda: True, ledger, accounts)
 
     async def leave(self, hold: Hold, to: Departure, *events: Event) -> None:
         await (await self.recorder(hold)).leave(to, *events)

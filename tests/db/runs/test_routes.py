@@ -244,6 +244,22 @@ async def test_an_operator_names_an_unknown_outcome_and_the_run_goes_on(stage: S
     assert answer.json()["unknown_outcomes"] == []
 
 
+async def test_a_log_that_no_gate_wrote_is_not_proven_and_one_that_has_just_begun_is(stage: Stage):
+    fresh = await stage.submit()
+    proof = (await stage.owner.get(f"/v1/runs/{fresh['run_id']}/proof")).json()
+    assert (proof["proven"], proof["ended"], proof["edges"], proof["gaps"]) == (True, False, [], [])
+    assert proof["demanded"]["tool"][0] == "known"
+    assert (await (await stage.key("caller")).get(f"/v1/runs/{fresh['run_id']}/proof")).status_code == 404
+
+    _, run = await parked_in_doubt_here(stage)
+    answer = await stage.owner.get(f"/v1/runs/{run}/proof")
+    assert answer.status_code == 200, answer.text
+    proof = answer.json()
+    assert (proof["run_id"], proof["proven"]) == (run, False)
+    assert {"seq": 3, "edge": "input", "what": "a model is asked before what came in was judged"} in proof["gaps"]
+    assert [edge["missing"] != [] for edge in proof["edges"] if edge["edge"] == "tool"] == [True]
+
+
 async def test_cancel_and_retry_over_http(stage: Stage):
     run = await stage.submit()
     url = f"/v1/runs/{run['run_id']}"
@@ -288,7 +304,7 @@ async def test_another_tenants_run_does_not_exist(stage: Stage):
     umbra = await staged(stage.deployment, "umbra")
     run = await stage.submit()
     url = f"/v1/runs/{run['run_id']}"
-    for path in (url, f"{url}/wait?seconds=0", f"{url}/events"):
+    for path in (url, f"{url}/wait?seconds=0", f"{url}/events", f"{url}/proof"):
         assert (await umbra.owner.get(path)).status_code == 404
     for path in ("cancel", "retry", "tokens"):
         assert (await umbra.owner.post(f"{url}/{path}")).status_code == 404

@@ -45,6 +45,17 @@ def test_a_finished_run_as_json_is_the_whole_record(tenant: Tenant, qd: Shell):
     assert qd("run", "trace", "last", "--json").json["run"]["run_id"] == run["run_id"]
 
 
+def test_a_run_is_proven_from_its_log(tenant: Tenant, qd: Shell):
+    tenant.agent(LOOK, {"text": "done"})
+    qd("run", "submit", "clerk", "go")
+    said = qd("run", "prove", "last")
+    assert said.out.splitlines()[-1].startswith("proven: ")
+    assert "[known, switch, schema, limits, depth, scope, permission, approval]" in said.out
+    proof = qd("run", "prove", "last", "--json").json
+    assert (proof["proven"], proof["gaps"]) == (True, [])
+    assert [edge["edge"] for edge in proof["edges"]] == ["input", "model", "tool", "result", "model"]
+
+
 def test_exit_codes_say_how_a_run_ended(tenant: Tenant, qd: Shell):
     tenant.agent({**LOOK, "times": 9}, {"text": "done"}, name="stops", limits={"max_steps": 2})
     assert qd("run", "submit", "stops", "go", code=4).err.startswith("stopped: ")

@@ -13,7 +13,18 @@ from quarterdeck.sdk.aio.stream import PATIENCE, watch
 from quarterdeck.sdk.aio.transport import AsyncTransport
 from quarterdeck.sdk.calls import at
 from quarterdeck.sdk.errors import QuarterdeckError
-from quarterdeck.sdk.records import Event, Facets, Outcome, Page, Run, Strategy, StreamItem, StreamToken, Trace
+from quarterdeck.sdk.records import (
+    Event,
+    Facets,
+    Outcome,
+    Page,
+    Run,
+    RunProof,
+    Strategy,
+    StreamItem,
+    StreamToken,
+    Trace,
+)
 
 RunInput: TypeAlias = str | Mapping[str, Json]
 """Words, `{"messages": [{"role": "user", "content": "..."}]}`, or any other object."""
@@ -188,6 +199,10 @@ class AsyncRuns:
     async def trace(self, run_id: str) -> Trace:
         """What happened, told: the story, the spans, effects and cost."""
         return await self._transport.send(calls.get(Trace, at("runs", run_id, "trace")))
+
+    async def prove(self, run_id: str) -> RunProof:
+        """What the run's log proves: each edge with the decision before it, and each that has none."""
+        return await self._transport.send(calls.get(RunProof, at("runs", run_id, "proof")))
 
     async def blob(self, run_id: str, key: str) -> bytes:
         """A large payload that the run's log refers to."""

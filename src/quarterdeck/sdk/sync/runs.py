@@ -10,7 +10,18 @@ from quarterdeck.core.json import Json
 from quarterdeck.sdk import calls
 from quarterdeck.sdk.calls import at
 from quarterdeck.sdk.errors import QuarterdeckError
-from quarterdeck.sdk.records import Event, Facets, Outcome, Page, Run, Strategy, StreamItem, StreamToken, Trace
+from quarterdeck.sdk.records import (
+    Event,
+    Facets,
+    Outcome,
+    Page,
+    Run,
+    RunProof,
+    Strategy,
+    StreamItem,
+    StreamToken,
+    Trace,
+)
 from quarterdeck.sdk.sync.listing import Listing
 from quarterdeck.sdk.sync.stream import PATIENCE, watch
 from quarterdeck.sdk.sync.transport import Transport
@@ -186,6 +197,10 @@ class Runs:
     def trace(self, run_id: str) -> Trace:
         """What happened, told: the story, the spans, effects and cost."""
         return self._transport.send(calls.get(Trace, at("runs", run_id, "trace")))
+
+    def prove(self, run_id: str) -> RunProof:
+        """What the run's log proves: each edge with the decision before it, and each that has none."""
+        return self._transport.send(calls.get(RunProof, at("runs", run_id, "proof")))
 
     def blob(self, run_id: str, key: str) -> bytes:
         """A large payload that the run's log refers to."""
