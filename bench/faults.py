@@ -46,6 +46,13 @@ SELECT extract(epoch FROM finished_at - created_at)::float8 AS seconds FROM qd.r
 WHERE agent = 'asker' AND finished_at IS NOT NULL ORDER BY created_at
 """
 
+# What the workers take the limits to be, and how many runs wait because of them.
+LEARNED = """
+SELECT requests_now AS requests, tokens_now AS tokens,
+       (SELECT count(*) FROM qd.pace_turns t WHERE t.lane = l.key) AS waiting
+FROM qd.pace_lanes l ORDER BY refusals DESC LIMIT 1
+"""
+
 
 @dataclass
 class Seen:
@@ -56,9 +63,25 @@ class Seen:
     seconds: list[float]
     drained: float
     worker_cpu: float
+    learned: list[dict[str, float | None]]
 
 
-async def _submit(stage: Stage, seconds: float, pace: float, name: str) -> int:
+async def _watch(stage: Stage, seen: list[dict[str, float | None]]) -> None:
+    """What the workers take the limits to be, every two seconds."""
+    connection = await driver.connect(stage.fleet.urls.system)
+    try:
+        while True:
+            row = await connection.fetchrow(LEARNED)
+            if row is not None:
+                seen.append(
+                    {key: None if row[key] is None else round(row[key]) for key in ("requests", "tokens", "waiting")}
+                )
+            await asyncio.sleep(2)
+    finally:
+        await connection.close()
+
+
+async def _submit(stage: Stage, seconds: float, pace: float, name: str, learned: list[dict[str, float | None]]) -> int:
     """Runs at `pace` a second, at the times at which people would send them."""
     dice, submitted, began = random.Random(2), 0, time.monotonic()
     headers = dict(stage.client.headers)
@@ -67,12 +90,14 @@ async def _submit(stage: Stage, seconds: float, pace: float, name: str) -> int:
             task = progress.add_task(f"demand, {name}", total=seconds)
             at = 0.0
             async with asyncio.TaskGroup() as group:
+                watching = group.create_task(_watch(stage, learned))
                 while (at := at + dice.expovariate(pace)) < seconds:
                     await asyncio.sleep(max(0.0, began + at - time.monotonic()))
                     words = f"message {submitted}: " + "word " * dice.randint(10, 200)
                     group.create_task(_one(client, words))
                     submitted += 1
                     progress.update(task, completed=at)
+                watching.cancel()
     return submitted
 
 
@@ -117,12 +142,13 @@ def measure(minutes: float, provider: Throttled, name: str) -> Seen:
         provider.reset()
         pids = [child.pid for key, child in stage.fleet.children.items() if key.startswith("worker")]
         before = sum(map(cpu_seconds, pids))
+        learned: list[dict[str, float | None]] = []
         pace = OVER * REQUESTS / 60 / (ROUNDS + 1)
-        submitted = asyncio.run(_submit(stage, minutes * 60, pace, name))
+        submitted = asyncio.run(_submit(stage, minutes * 60, pace, name, learned))
         busy = sum(map(cpu_seconds, pids)) - before
         provider.until = int(time.monotonic() - provider.began)
         ends, seconds, drained = asyncio.run(_drain(stage, minutes * 60 * OVER + 120))
-        return Seen(submitted + 1, ends, seconds, drained, busy)
+        return Seen(submitted + 1, ends, seconds, drained, busy, learned)
 
 
 def _figures(provider: Throttled, seen: Seen) -> dict[str, Any]:
@@ -148,6 +174,7 @@ def _figures(provider: Throttled, seen: Seen) -> dict[str, Any]:
         "drained_after_s": round(seen.drained),
         "worker_cpu_ms_a_call": round(seen.worker_cpu * 1000 / max(1, by_then), 1),
         "served_by_second": [provider.served[second] for second in range(provider.until)],
+        "learned": seen.learned,
         "refused_by_second": [provider.refused[second] for second in range(provider.until)],
     }
 
@@ -169,7 +196,9 @@ def main(arguments: list[str], *, quick: bool = False) -> bool:
             figures[name] = _figures(provider, measure(chosen.minutes, provider, name))
         finally:
             provider.close()
-    shown = [key for key in next(iter(figures.values())) if not key.endswith("by_second") and key != "ends"]
+    shown = [
+        key for key in next(iter(figures.values())) if not isinstance(next(iter(figures.values()))[key], list | dict)
+    ]
     table = Table("provider", *shown, title=f"{OVER:g} times its limit for {chosen.minutes:g} minutes")
     for name, one in figures.items():
         table.add_row(name, *(str(one[key]) for key in shown))

@@ -1,8 +1,8 @@
 """How limits are learned: cut when a provider refuses, let grow again, and never beyond what is known. Pure.
 
-A refusal cuts a rate by a tenth. It grows back fast as long as it is far from where it was refused, slowly around that
-rate, and faster again once it is well above it: so it stays near the limit most of the time, and asks for more now and
-then. Instants are seconds since 1970, rates are a minute.
+A refusal cuts a rate by a tenth, by more where that did not help. It grows back fast as long as it is far from where it
+was refused, slowly around that rate, and faster again once it is well above it: so it stays near the limit most of the
+time, and asks for more now and then. Instants are seconds since 1970, rates are a minute.
 """
 
 from dataclasses import replace
@@ -16,11 +16,15 @@ COOLING = 2.0
 HOLD = 1.0
 """Seconds for which nobody asks after a refusal that does not say how long."""
 LONGEST_HOLD = 3600.0
-FIRST_CUT, EARLY_CUT, CUT = 0.5, 0.75, 0.9
-"""What is left of a rate: of one that was only measured, of one that never was refused before, and of any other."""
-_NEAR = (0.9, 1.05)
-_SLOWLY, _FAST, _FIRST = 0.004, 0.05, 0.3
-"""Growth a second: around the rate that was refused, elsewhere, and before any refusal has shown where the limit is."""
+FIRST_CUT, EARLY_CUT, CUT, NEXT_CUT = 0.5, 0.65, 0.9, 0.8
+"""What is left of a rate: of one that was only measured, of one that was growing fast and never was refused before, of
+any other, and of one that was cut within the last `SOON` seconds and is still too much."""
+SOON = 10.0
+_NEAR, _ABOVE = 0.85, 1.05
+_SLOWLY, _ABOVE_IT, _FAST, _FIRST = 0.002, 0.01, 0.05, 0.3
+"""Growth a second: around the rate that was refused, above it, below it, and before any refusal has shown it."""
+_CALLS = 0.0003
+"""Slow growth a call: where calls are few, a provider is not asked for more at every few of them."""
 PRESSED = 5.0
 """Seconds for which a lane counts as in demand after somebody had to wait."""
 FORGET = 600.0
@@ -64,10 +68,11 @@ def refuse(lane: Lane, told: Told, sent_at: float, now: float, measured: tuple[f
         return lane  # it answers what was sent before the cut
     units = _exhausted(told)
     requests, tokens = lane.requests, lane.tokens
+    again = now - lane.cut_at < SOON
     if Unit.REQUESTS in units:
-        requests = _cut(requests, lane.requests_used, measured[0])
+        requests = _cut(requests, measured[0], again=again)
     if Unit.TOKENS in units:
-        tokens = _cut(tokens, lane.tokens_used, measured[1])
+        tokens = _cut(tokens, measured[1], again=again)
     return replace(lane, requests=requests, tokens=tokens, cut_at=now, grown_at=now, pressed_at=now)
 
 
@@ -83,8 +88,9 @@ def grow(lane: Lane, now: float) -> Lane:
     if not pressed and now - lane.cut_at > FORGET:
         requests, tokens = _forgotten(lane.requests), _forgotten(lane.tokens)
     else:
-        requests = _grown(lane.requests, since, pressed=pressed)
-        tokens = _grown(lane.tokens, since, pressed=pressed)
+        calls = lane.requests_used / 60
+        requests = _grown(lane.requests, since, pressed=pressed, calls=calls)
+        tokens = _grown(lane.tokens, since, pressed=pressed, calls=calls)
     if (requests, tokens) == (lane.requests, lane.tokens):
         return lane
     return replace(lane, requests=requests, tokens=tokens, grown_at=now)
@@ -138,16 +144,17 @@ def _exhausted(told: Told) -> frozenset[Unit]:
     return frozenset(found or set(Unit))
 
 
-def _cut(rate: Rate, used: float, measured: float) -> Rate:
+def _cut(rate: Rate, measured: float, *, again: bool) -> Rate:
     if rate.now is None:
-        return replace(rate, now=max(SLOWEST, max(used, measured) * FIRST_CUT))
-    # A guess may be far above what went out when it was refused; a limit that is known is doubted a little at a time.
-    base = rate.now if rate.most is not None else min(rate.now, max(used, rate.now / 2))
-    share = EARLY_CUT if rate.refused is None and rate.most is None else CUT
-    return replace(rate, now=max(SLOWEST, base * share), refused=base)
+        return replace(rate, now=max(SLOWEST, measured * FIRST_CUT))
+    if rate.refused is None and rate.most is None:
+        share = EARLY_CUT
+    else:
+        share = NEXT_CUT if again else CUT
+    return replace(rate, now=max(SLOWEST, rate.now * share), refused=rate.now)
 
 
-def _grown(rate: Rate, since: float, *, pressed: bool) -> Rate:
+def _grown(rate: Rate, since: float, *, pressed: bool, calls: float) -> Rate:
     if rate.now is None:
         return rate
     most = None if rate.most is None else rate.most * MARGIN
@@ -155,13 +162,17 @@ def _grown(rate: Rate, since: float, *, pressed: bool) -> Rate:
         return rate
     if most is None and not pressed:
         return rate  # nobody wants more, so nothing would be learned by allowing it
-    if rate.refused is None:
-        speed = _FIRST
-    else:
-        near = _NEAR[0] <= rate.now / rate.refused <= _NEAR[1]
-        speed = _SLOWLY if near else _FAST
-    grown = rate.now * (1 + speed) ** since
+    grown = rate.now * (1 + _speed(rate, rate.now, calls if most is None else float("inf"))) ** since
     return replace(rate, now=grown if most is None else min(most, grown))
+
+
+def _speed(rate: Rate, now: float, calls: float) -> float:
+    """Growth a second, where so many calls are made in one."""
+    if rate.refused is None:
+        return _FIRST
+    if now < rate.refused * _NEAR:
+        return _FAST
+    return min(_SLOWLY if now < rate.refused * _ABOVE else _ABOVE_IT, calls * _CALLS)
 
 
 def _forgotten(rate: Rate) -> Rate:

@@ -118,6 +118,8 @@ class Pacer:
         def cut(lane: Lane, now: float) -> Lane:
             return rules.refuse(lane, told, go.sent_at, now, measured)
 
+        # In this process nobody asks from this moment on; the others hear of it once it is written down.
+        self._lanes[go.name] = cut(self._lanes.get(go.name) or Lane(go.name), self._now())
         try:
             await self._change(go.name, cut)
         except Unavailable as fault:
