@@ -148,7 +148,7 @@ def _spaced(text: str, _: str) -> Iterator[str]:
         yield " ".join(re.sub(r"[ .*_\-|/]", "", word) for word in re.split(r"\s{2,}", match[0]))
 
 
-_SPREAD = re.compile(r"(?<!\w)(?:[^\W_](?:[ .*_\-|/][^\W_])+\s{2,5}){2,200}[^\W_](?:[ .*_\-|/][^\W_])+(?!\w)")
+_SPREAD = re.compile(r"(?<!\w)(?:[^\W_](?:[ .*_\-|/][^\W_]){1,40}\s{2,5}){2,200}[^\W_](?:[ .*_\-|/][^\W_]){1,40}(?!\w)")
 _READERS: tuple[tuple[str, Callable[[str, str], Iterator[str]]], ...] = (
     ("base64", _base64),
     ("hexadecimal", _hex),
