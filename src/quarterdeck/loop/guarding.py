@@ -74,6 +74,7 @@ class Guarding:
         self._output = tuple(rule for rule in release.guardrails if rule.edge == Edge.OUTPUT)
         leaks = any(rule.check == "prompt_leak" for rule in self._output)
         self._canary = canary_of(release.id) if leaks else ""
+        self._told = ""
 
     @property
     def of_output(self) -> bool:
@@ -82,13 +83,14 @@ class Guarding:
 
     def system(self, text: str) -> str:
         """The instructions as the model is given them: with a code by which they are known again, if that is wanted."""
+        self._told = text
         return marked(text, self._canary) if self._canary else text
 
     def held(self, deltas: Deltas) -> Deltas | Held:
         """The way of an answer's words to those who listen."""
         if not self._output:
             return deltas
-        subject = replace(self._subject(""), canary=self._canary)
+        subject = replace(self._subject(""), system=self._told, canary=self._canary)
         return Held(deltas, lambda delta: Holdback(self._output, outputs.MAKERS, subject, delta))
 
     async def judge_input(self) -> None:
