@@ -37,6 +37,7 @@ class ModelTurn:
         self._questions = questions
         self._shortening = shortening
         self._saving = Shortening(attempt, talk)
+        self._most: int | None = None
         self._guarding = guarding
 
     async def take(self, step: rules.CallModel) -> Denied | Unanswered | None:
@@ -46,10 +47,15 @@ class ModelTurn:
             return await self._close(step)
         has_cheaper = self._attempt.release.cheaper is not None
         degree = degrees.wanted(self._questions.left, has_cheaper=has_cheaper)
+        squeezed = False
         while True:
             if not step.again:
                 await self._make_room(step, degree)
             trouble = await self._ask(step, degree)
+            if _too_long(trouble) and not squeezed:
+                squeezed = await self._shortening.squeeze(step.step)
+                if squeezed:
+                    continue
             if not isinstance(trouble, Unaffordable):
                 return trouble
             degree = degrees.below(degree, has_cheaper=has_cheaper)
@@ -80,8 +86,9 @@ class ModelTurn:
         if degree is not Degree.SHORTER:
             await self._shortening.make_room(step.step)
             return
-        counted = self._attempt.recorder.state.counted
-        await self._saving.make_room(step.step, most=max(_LEAST_SHOWN, counted // 2))
+        if self._most is None:  # once: half of half at each step would leave nothing
+            self._most = max(_LEAST_SHOWN, self._attempt.recorder.state.counted // 2)
+        await self._saving.make_room(step.step, most=self._most)
 
     async def _ask(self, step: rules.CallModel, degree: Degree) -> Trouble | None:
         """Ask over the route that takes this step, and over the fallbacks where its provider fails."""
@@ -203,6 +210,11 @@ class ModelTurn:
 
 _WAITED_OUT = frozenset({Fault.RATE_LIMITED, Fault.PACED, Fault.DIVERGED, Fault.NOT_RECORDED})
 """Faults for which no other route is taken: they pass, or belong to a replay."""
+
+
+def _too_long(trouble: Trouble | None) -> bool:
+    """Whether the conversation is longer than the model's context, on every route that there is."""
+    return isinstance(trouble, Unanswered) and trouble.fault.fault is Fault.TOO_LONG
 
 
 def _no_last_answer(step: rules.CallModel, why: str) -> ModelFailed:

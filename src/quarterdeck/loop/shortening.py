@@ -22,6 +22,10 @@ PURPOSE = "summary"
 _CHARACTERS_A_TOKEN = 6
 """More than any model writes: a summary that is longer was not what was asked for."""
 _WORDS_A_TOKEN = 0.6
+_SQUEEZE = 0.8
+"""The part of a conversation that is too long for its model which counts as its limit from then on."""
+_SINCE = 3
+"""The first behaviour in which conversations are shortened."""
 
 
 class Asks(Protocol):
@@ -74,6 +78,20 @@ class Shortening:
         )
         _ = await self._talk.conversation()
         return True
+
+    async def squeeze(self, step: int) -> bool:
+        """Show clearly less, because no model takes what is shown now. True: something could be left out.
+
+        Also where no policy limits the conversation: the run would fail otherwise. Not in runs of releases that were
+        made before conversations could be shortened: an older worker may have to go on with them.
+        """
+        if self._attempt.release.behaviour < _SINCE:
+            return False
+        talk = await self._talk.conversation()
+        fixed = self._beside(talk)
+        self._talk.per_token = bytes_a_token(talk, fixed, self._attempt.recorder.state.counted)
+        size = rules.shown(talk.extent(fixed, self._talk.per_token), talk.marks, talk.summary_size)
+        return await self.make_room(step, most=max(1, int(size / self._talk.per_token * _SQUEEZE)))
 
     def _beside(self, talk: Conversation) -> int:
         """The bytes that are sent with every question, whatever is left out of the conversation."""

@@ -186,3 +186,25 @@ async def test_the_next_run_of_a_thread_begins_with_what_the_last_one_was_shown(
     assert asked[0].messages < 20  # of more than fifty
     assert "context.shortened" not in await reading.kinds(second)
     assert all(logged == again for logged, again in await digests(reading, second))
+
+
+@pytest.mark.parametrize(
+    "policy", [ContextPolicy(), ContextPolicy(max_tokens=100_000)], ids=["no policy", "a wide one"]
+)
+async def test_a_conversation_that_no_model_takes_is_shown_in_short_and_asked_again(
+    reading: Reading, policy: ContextPolicy
+) -> None:
+    reading.context = policy
+    run = await reading.submit()
+    async with reading.worker({"steps": [{**LOOK, "times": 8}, {"fault": "too_long"}, {"text": "done"}]}):
+        assert (await reading.until(run)).status is Status.SUCCEEDED
+    kinds = [kind for kind in await reading.kinds(run) if kind.startswith(("model.", "context."))]
+    assert kinds[-5:] == ["model.called", "model.failed", "context.shortened", "model.called", "model.answered"]
+
+
+async def test_one_that_is_too_long_and_can_not_be_shown_in_short_fails_with_the_reason(reading: Reading) -> None:
+    run = await reading.submit()
+    async with reading.worker({"steps": [{"fault": "too_long"}, {"fault": "too_long"}]}):
+        ended = await reading.until(run)
+    assert ended.status is Status.FAILED
+    assert ended.error_code == "model.too_long"

@@ -1,6 +1,7 @@
 """Making room: what is written down, what a worker that takes over shows, and what labels come to."""
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 
 from hypothesis import given
@@ -127,6 +128,24 @@ async def test_a_limit_that_holds_for_this_question_only_makes_room_without_a_po
     talk = await shortened(life, most=2_000)
     assert life.log.state.shortened is not None
     assert talk.trimmed_tokens > 10_000
+
+
+async def test_what_no_model_takes_is_shown_in_short_without_a_policy_too():
+    life = a_life(30, policy=ContextPolicy())
+    talk = Talk(life.attempt())
+    making_room = Shortening(life.attempt(), talk)
+    before = len(encode((await talk.conversation()).messages))
+    assert await making_room.squeeze(31)
+    after = (await talk.conversation()).messages
+    assert len(encode(after)) < before * 0.6
+    assert not any("read_result" in words_of(message) for message in after)  # nobody offers it
+
+
+async def test_a_run_of_an_older_release_is_not_squeezed_for_an_older_worker_may_go_on_with_it():
+    life = a_life(30, policy=ContextPolicy())
+    life.release = dataclasses.replace(life.release, behaviour=2)
+    attempt = life.attempt()
+    assert not await Shortening(attempt, Talk(attempt)).squeeze(31)
 
 
 async def test_the_providers_own_count_says_how_long_a_token_is():
