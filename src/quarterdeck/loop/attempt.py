@@ -12,6 +12,7 @@ from quarterdeck.budgets.service import Budgets
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import TenantId
 from quarterdeck.db.pool import Database
+from quarterdeck.gates.guards import Guards
 from quarterdeck.gates.model import ModelGate
 from quarterdeck.gates.tool import ToolGate
 from quarterdeck.loop.accounts import Accounts
@@ -41,6 +42,7 @@ class Surroundings:
     switches: Board
     budgets: Budgets
     factors: Factors
+    guards: Guards
     runs: Runs
     resolve: Resolve
     read_blobs: ReadBlobs

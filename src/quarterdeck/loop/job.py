@@ -10,7 +10,6 @@ from typing import TypeAlias
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.text import shorten
 from quarterdeck.gates.asking import Fault, ModelFault
-from quarterdeck.guardrails.records import Ports
 from quarterdeck.loop import rules
 from quarterdeck.loop.aside import Aside
 from quarterdeck.loop.attempt import Attempt, Interrupted
@@ -49,7 +48,9 @@ class Job:
         self._parting = parting
         talk, questions = Talk(attempt), Questions(attempt)
         aside = Aside(attempt, questions)
-        self._guarding = Guarding(attempt, talk, Ports(ask=aside.judge, signals=(Interrupted, FencedOut, Unavailable)))
+        run, signals = attempt.run, (Interrupted, FencedOut, Unavailable)
+        ports = attempt.around.guards.ports(attempt.release, run.id, run.user_id, ask=aside.judge, signals=signals)
+        self._guarding = Guarding(attempt, talk, ports)
         self._model = ModelTurn(attempt, talk, questions, Shortening(attempt, talk, aside), self._guarding)
         self._tools = ToolTurn(attempt, talk, questions)
         self._drain = asyncio.Event()

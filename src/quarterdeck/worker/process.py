@@ -20,6 +20,7 @@ from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Urls
 from quarterdeck.db.urls import urls_of
 from quarterdeck.db.wakes import WATCH, Wakes
+from quarterdeck.gates.guards import Guards
 from quarterdeck.gates.model import ModelGate
 from quarterdeck.gates.recalling import Recalling
 from quarterdeck.gates.secrecy import Secrecy
@@ -87,11 +88,12 @@ async def work(settings: Settings, urls: Urls, stop: asyncio.Event | None = None
             db=database,
             wakes=wakes,
             clock=clock,
-            models=ModelGate(models, books.switches, secrecy, settings.derive("spotlight")),
+            models=ModelGate(models, books.switches, secrecy, settings.derive("spotlight"), books.pacer),
             tools=books.tool_gate(sending, stock.calls_of_user),
             switches=books.switches,
             budgets=books.budgets,
             factors=Factors(),
+            guards=Guards(tools, outbound, clock, secrecy),
             runs=Runs(database, wakes, clock, settings.queue_limit),
             resolve=stock.resolve,
             read_blobs=stock.texts,

@@ -14,10 +14,12 @@ from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Urls
 from quarterdeck.db.wakes import Wakes
+from quarterdeck.gates.guards import Guards
 from quarterdeck.gates.model import ModelGate
 from quarterdeck.gates.sending import Sending
 from quarterdeck.loop.attempt import Surroundings
 from quarterdeck.models.service import Models
+from quarterdeck.net.client import Outbound
 from quarterdeck.providers.records import Connection, Kind
 from quarterdeck.releases.errors import NoSuchAgent
 from quarterdeck.releases.records import (
@@ -204,6 +206,7 @@ class Station:
             switches=books.switches,
             budgets=books.budgets,
             factors=Factors(),
+            guards=Guards(self.tools, Outbound(), SystemClock()),
             runs=Runs(self.database, wakes, SystemClock(), queue_limit=10_000),
             resolve=self._resolve,
             read_blobs=_no_texts,
