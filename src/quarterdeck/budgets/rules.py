@@ -146,7 +146,7 @@ def regrant(limit: int, slots: Sequence[Slot], slot: int, want: int) -> list[int
     to take.
     """
     free = max(0, limit - sum(one.used for one in slots))
-    first = want if want <= free else 0
+    first = want if want <= free and any(one.slot == slot for one in slots) else 0
     shares = part(free - first, len(slots))
     return [
         max(one.held, one.used + share + (first if one.slot == slot else 0))

@@ -1,13 +1,15 @@
 """The statements with which money is reserved and settled, each of which does all of it at once."""
 
-_START = """CASE {period} WHEN 'total' THEN to_timestamp(0)
+START = """CASE {period} WHEN 'total' THEN to_timestamp(0)
         WHEN 'day' THEN date_trunc('day', c.now AT TIME ZONE {zone}) AT TIME ZONE {zone}
         WHEN 'month' THEN date_trunc('month', c.now AT TIME ZONE {zone}) AT TIME ZONE {zone}
         ELSE date_trunc({period}, c.now, {zone}) END"""
-_END = """CASE {period} WHEN 'total' THEN NULL
+"""When the window began in which `c.now` is, as SQL; days and months begin where clocks of the zone say so."""
+END = """CASE {period} WHEN 'total' THEN NULL
         WHEN 'day' THEN (date_trunc('day', c.now AT TIME ZONE {zone}) + interval '1 day') AT TIME ZONE {zone}
         WHEN 'month' THEN (date_trunc('month', c.now AT TIME ZONE {zone}) + interval '1 month') AT TIME ZONE {zone}
         ELSE date_trunc({period}, c.now, {zone}) + ('1 ' || {period})::interval END"""
+"""When it ends."""
 # What a live budget says now; what the process believes where it is gone, or means another window by now.
 _MOST = """coalesce((
         SELECT CASE WHEN {period} <> 'minute' THEN CASE {unit} WHEN 'usd' THEN b.max_micro_usd ELSE b.max_tokens END
@@ -23,7 +25,7 @@ def _asked(first: int) -> str:
     return f"""
 clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
 asked AS MATERIALIZED (
-    SELECT w.*, {_START.format(**of)} AS starts, {_END.format(**of)} AS ends, {_MOST.format(**of)} AS told
+    SELECT w.*, {START.format(**of)} AS starts, {END.format(**of)} AS ends, {_MOST.format(**of)} AS told
     FROM clock c, unnest({arrays})
         WITH ORDINALITY AS w (account, period, zone, unit, slot, slots, believed, amount, budget, n)
 )"""
@@ -33,7 +35,8 @@ asked AS MATERIALIZED (
 # whether all accounts are there. Only if nobody holds anything and all are there, own slots are locked, in order, and
 # judged by what they are then. Whether other slots have what one lacks (`elsewhere`) is told by a look that locks
 # nothing. A cold account has one slot, whose grant follows the limit; a hot one's grants count only if they were made
-# of no higher a limit. What costs nothing fits everywhere.
+# of no higher a limit. What costs nothing fits everywhere. New values are worked out of what was locked: those of a row
+# as the statement first saw it would be held against constraints before it finds what others have made of it.
 RESERVE = f"""
 WITH {_asked(8)},
 earlier AS MATERIALIZED (
@@ -54,7 +57,7 @@ earlier AS MATERIALIZED (
 ), ready AS MATERIALIZED (
     SELECT e.holds, coalesce((SELECT bool_and(opened) FROM lines), true) AS opened FROM earlier e
 ), held AS MATERIALIZED (
-    SELECT l.n, s.granted, s.basis, s.spent + s.reserved + s.uncovered AS used
+    SELECT l.n, s.granted, s.basis, s.spent, s.reserved, s.spent + s.reserved + s.uncovered AS used
     FROM lines l JOIN qd.budget_slots s ON s.account = l.account AND s.starts = l.starts AND s.slot = l.slot
     WHERE (SELECT holds IS NULL AND opened FROM ready) AND (s.tenant = $1 OR s.tenant IS NULL)
     ORDER BY s.starts, s.account, s.slot FOR UPDATE OF s
@@ -69,10 +72,10 @@ earlier AS MATERIALIZED (
         AND (SELECT count(*) FROM judged) = (SELECT count(*) FROM lines) AS taken
     FROM ready r
 ), written AS (
-    UPDATE qd.budget_slots s SET reserved = s.reserved + l.amount,
-        granted = CASE WHEN l.slots = 1 THEN greatest(l.most, s.spent + s.reserved + l.amount) ELSE s.granted END,
-        basis = CASE WHEN l.slots = 1 THEN l.most ELSE s.basis END
-    FROM lines l, verdict v
+    UPDATE qd.budget_slots s SET spent = h.spent, reserved = h.reserved + l.amount,
+        granted = CASE WHEN l.slots = 1 THEN greatest(l.most, h.spent + h.reserved + l.amount) ELSE h.granted END,
+        basis = CASE WHEN l.slots = 1 THEN l.most ELSE h.basis END
+    FROM lines l JOIN held h USING (n) CROSS JOIN verdict v
     WHERE v.taken AND s.account = l.account AND s.starts = l.starts AND s.slot = l.slot
       AND (s.tenant = $1 OR s.tenant IS NULL)
 ), kept AS (
@@ -141,12 +144,13 @@ booked AS MATERIALIZED (
                 ELSE b.now_requests END AS used) u
     WHERE b.does GROUP BY h.account, h.starts, h.slot
 ), held AS MATERIALIZED (
-    SELECT s.account, s.starts, s.slot FROM counted c JOIN qd.budget_slots s USING (account, starts, slot)
+    SELECT s.account, s.starts, s.slot, s.granted, s.spent, s.reserved, s.uncovered, s.presumed
+    FROM counted c JOIN qd.budget_slots s USING (account, starts, slot)
     WHERE s.tenant = $1 OR s.tenant IS NULL
     ORDER BY s.starts, s.account, s.slot FOR UPDATE OF s
 ), written AS (
-    UPDATE qd.budget_slots s SET reserved = s.reserved - c.freed, spent = s.spent + c.spent,
-        uncovered = s.uncovered + c.uncovered, presumed = s.presumed + c.presumed
+    UPDATE qd.budget_slots s SET granted = h.granted, reserved = h.reserved - c.freed, spent = h.spent + c.spent,
+        uncovered = h.uncovered + c.uncovered, presumed = h.presumed + c.presumed
     FROM counted c JOIN held h USING (account, starts, slot)
     WHERE s.account = c.account AND s.starts = c.starts AND s.slot = c.slot AND (s.tenant = $1 OR s.tenant IS NULL)
 ), closed AS (
@@ -192,7 +196,7 @@ _PLACE = {"period": "$3::text", "zone": "$4::text", "unit": "$7::text", "budget"
 SLOTS = f"""
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
 SELECT s.slot, s.granted, s.basis, s.spent, s.reserved, s.uncovered, s.starts, {_MOST.format(**_PLACE)} AS most
-FROM clock c JOIN qd.budget_slots s ON s.account = $2::uuid AND s.starts = {_START.format(**_PLACE)}
+FROM clock c JOIN qd.budget_slots s ON s.account = $2::uuid AND s.starts = {START.format(**_PLACE)}
 WHERE s.tenant = $1 OR s.tenant IS NULL ORDER BY s.slot
 """
 
