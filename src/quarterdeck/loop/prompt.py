@@ -61,6 +61,8 @@ class Conversation:
     @property
     def left_out(self) -> int:
         """About how many bytes of what was said are not sent."""
+        if self.marks == WHOLE:
+            return 0
         return max(0, sum(self._sizes) - rules.shown(self.extent(0, 1.0), self.marks, self.summary_size))
 
     @property
