@@ -34,6 +34,7 @@ CODES: dict[Exit, str] = {
     Exit.RUN_WAITS: "The run waits for a person.",
     Exit.RUN_GOES_ON: "The time to wait was over; the run goes on.",
     Exit.CHAIN_BROKEN: "The audit was changed: `audit verify` tells where.",
+    Exit.BILL_DIFFERS: "A provider's bill differs: `usage reconcile` tells where.",
     Exit.INTERRUPTED: "Ctrl-C. A run that was watched goes on.",
 }
 

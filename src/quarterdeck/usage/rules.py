@@ -1,6 +1,7 @@
 """What may be asked of the ledger, and what its answers mean in words."""
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ LEAST_RUNS = 8
 """An agent with fewer runs has nothing usual about it."""
 _NOTABLE = math.log(1.25)
 _LENGTHS = {Every.HOUR: timedelta(hours=1), Every.DAY: timedelta(days=1), Every.MONTH: timedelta(days=28)}
+_OF_MACHINES = re.compile(r"(?i)localtime|factory|posixrules|posix/|right/|leapseconds")
+"""Names in the list of zones that mean another zone on another machine, or none."""
 _SHOWN = {0.001: "0.1 %", 0.01: "1 %", 0.1: "10 %"}
 
 
@@ -72,9 +75,11 @@ def read_tags(given: Sequence[str]) -> tuple[tuple[str, str], ...]:
 def check_zone(zone: str) -> str:
     """A time zone's name. Raises Invalid for one that nobody knows."""
     try:
-        _ = ZoneInfo(zone)
-    except (ValueError, OSError):
-        raise invalid("query.tz", "there is no such time zone", "send a name such as UTC or Europe/Berlin") from None
+        known = bool(zone) and ZoneInfo(zone).key == zone and not _OF_MACHINES.match(zone)
+    except (KeyError, ValueError, OSError):
+        known = False
+    if not known:
+        raise invalid("query.tz", "there is no such time zone", "send a name such as UTC or Europe/Berlin")
     return zone
 
 
