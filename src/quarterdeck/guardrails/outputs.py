@@ -22,16 +22,16 @@ from quarterdeck.releases.records import GuardrailRule
 
 WITHHELD = "The answer is not shown: it did not pass the check {rule!r} of this agent."
 """What a user reads in the place of an answer that was blocked, unless the rule has a `message`."""
-ESCALATED = "The answer is looked at by a person before it is shown."
-"""What a user reads meanwhile of an answer that is passed on, unless the rule has a `message`."""
+ESCALATED = "The answer did not pass the check {rule!r} of this agent, and a person looks at it before it is shown."
+"""The same of an answer that is passed on."""
 
 
 async def judge(rules: Iterable[GuardrailRule], subject: Subject, ports: Ports) -> Judgement:
     """What the rules of the output say of an answer.
 
     Where it is denied, `text` is empty and `reason` the sentence for the user; where a person is asked, `text` is what
-    that person reads, and `reason` again for the user; where it is written anew, `reason` is for the model. Raises only
-    what `ports.signals` names.
+    that person reads, and `reason` a sentence for both; where it is written anew, `reason` is for the model. Raises
+    only what `ports.signals` names.
     """
     listed = tuple(rules)
     judgement = await judging.apply(Edge.OUTPUT, listed, MAKERS, subject, ports)
@@ -40,7 +40,7 @@ async def judge(rules: Iterable[GuardrailRule], subject: Subject, ports: Ports) 
     rule = next(one for one in listed if one.edge == Edge.OUTPUT and one.name == judgement.rule)
     denied = judgement.verdict is Verdict.DENY
     own = rule.settings.get("message")
-    neutral = WITHHELD.format(rule=rule.name) if denied else ESCALATED
+    neutral = (WITHHELD if denied else ESCALATED).format(rule=rule.name)
     reason = own if isinstance(own, str) and own else neutral
     return replace(judgement, text="" if denied else judgement.text, reason=reason)
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quarterdeck.core.json import Json
 from quarterdeck.guardrails import presidio
 from quarterdeck.guardrails.leaks import canary_of, marked
 from quarterdeck.guardrails.outputs import MAKERS, judge
@@ -98,6 +99,12 @@ def test_a_topic_may_want_several_different_words():
     elections = rule("topics", "block", topics={"elections": ["ballot", "polling station"]}, matches=2)
     assert judged("A ballot, another ballot.", elections).verdict is Verdict.ALLOW
     assert judged("A ballot at the Polling  station.", elections).verdict is Verdict.DENY
+
+
+def test_a_word_inside_a_longer_one_still_counts_for_its_own_topic():
+    topics: Json = {"elections": ["polling station"], "traffic": ["station"]}
+    found = judged("The polling station.", rule("topics", "record", topics=topics)).findings
+    assert {one.what for one in found} == {"topic elections", "topic traffic"}
 
 
 def test_the_shape_of_an_answer_is_told_in_the_words_for_the_model_only():

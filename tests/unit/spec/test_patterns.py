@@ -35,3 +35,10 @@ def test_nested_repetition_does_not_take_for_ever():
     began = time.thread_time()
     assert list(Pattern("(a+)+$").spans("a" * 200_000 + "b")) == []
     assert time.thread_time() - began < 0.5
+
+
+def test_the_ends_of_a_line_are_those_of_a_text_of_its_own():
+    assert list(Pattern(r"\Ab\z").spans("a\nb\nc")) == [(2, 3)]
+    assert list(Pattern(r"a\s+b").spans("a \n b and a  b")) == [(10, 14)]
+    assert list(Pattern("(?-m:^b$)").spans("a\nb\nc")) == [(2, 3)]
+    assert list(Pattern(r"(?i)B$").spans("ab\nac")) == [(1, 2)]
