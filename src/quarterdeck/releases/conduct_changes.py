@@ -192,6 +192,7 @@ def _more(had: JsonValue, has: JsonValue) -> bool:
 _PLAIN: Mapping[str, Callable[[JsonValue, JsonValue], bool]] = {
     "max_tokens": _raised,
     "max_characters": _raised,
+    "max_bytes": _raised,
     "matches": _raised,
     "kinds": _fewer,
     "classes": _fewer,
@@ -202,6 +203,7 @@ _PLAIN: Mapping[str, Callable[[JsonValue, JsonValue], bool]] = {
     "images": lambda _, has: has is True,
     "classifier": lambda _, has: has is False,
     "ignore_case": lambda _, has: has is not True,
+    "strip": lambda _, has: has is not True,
     "fail": lambda _, has: has == "open",
     "message": lambda _, __: False,
     "seconds": lambda _, __: False,

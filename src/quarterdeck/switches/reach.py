@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from quarterdeck.spec.routing import MAIN
 from quarterdeck.switches.records import Action, CallsUnderWay, Granted, LiveRuns, Reach, Scope, Wanted
 
 MOST_NAMES = 200
@@ -43,9 +44,9 @@ def _hits(wanted: Wanted, one: Granted) -> bool:
         case Scope.SERVER:
             return wanted.target in one.tools.values()
         case Scope.MODEL:
-            return wanted.target in {one.model, f"{one.provider}/{one.model}"}
+            return wanted.target in one.models
         case Scope.ROUTE:
-            return False  # no release has routes yet
+            return wanted.target == MAIN or wanted.target in one.routes
         case Scope.AGENT:
             return wanted.target == one.agent
         case Scope.TENANT | Scope.EVERYTHING:

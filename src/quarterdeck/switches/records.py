@@ -1,7 +1,7 @@
 """A switch as it is kept, what several of them come to for one call, and what a switch would hit."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import NewType, TypeAlias
@@ -183,7 +183,9 @@ class LiveRuns:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What a switch can be about in a release: its model and its tools, by name, with their servers."""
+    """What a switch can be about in a release: its model, its tools by name with their servers, and its further routes
+    by name with the connection and the model of each.
+    """
 
     tenant: TenantId
     tenant_slug: str
@@ -192,6 +194,13 @@ class Granted:
     provider: str
     model: str
     tools: Mapping[str, str]
+    routes: Mapping[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+
+    @property
+    def models(self) -> frozenset[str]:
+        """Every model that it can ask, by its id alone and behind its connection."""
+        asked = ((self.provider, self.model), *self.routes.values())
+        return frozenset(name for provider, model in asked for name in (model, f"{provider}/{model}"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,10 @@ _GRANTED = """
 SELECT r.tenant, t.slug, r.agent, r.id, r.manifest -> 'model' ->> 'provider' AS provider,
     r.manifest -> 'model' ->> 'id' AS model,
     coalesce((SELECT jsonb_object_agg(tool ->> 'name', tool ->> 'server')
-              FROM jsonb_array_elements(r.manifest -> 'tools') AS tool), '{}') AS tools
+              FROM jsonb_array_elements(r.manifest -> 'tools') AS tool), '{}') AS tools,
+    coalesce((SELECT jsonb_object_agg(route ->> 'name',
+                  jsonb_build_array(route -> 'pin' ->> 'provider', route -> 'pin' ->> 'id'))
+              FROM jsonb_array_elements(r.manifest -> 'routes') AS route), '{}') AS routes
 FROM qd.releases r JOIN qd.tenants t ON t.tenant = r.tenant
 WHERE ($1::uuid IS NULL OR r.tenant = $1) AND ($2::text IS NULL OR r.agent = $2)
     AND (EXISTS (SELECT FROM qd.agents a WHERE a.tenant = r.tenant AND a.name = r.agent AND a.release = r.id)
@@ -79,6 +82,7 @@ async def granted(tx: Tx, tenant: TenantId | None, agent: str | None, kept: Sequ
             provider=row["provider"] or "",
             model=row["model"] or "",
             tools=_tools(row["tools"]),
+            routes=_routes(row["routes"]),
         )
         for row in rows
     ]
@@ -95,3 +99,9 @@ async def calls_under_way(tx: Tx, tenant: TenantId | None, agent: str | None) ->
 def _tools(text: str) -> dict[str, str]:
     found = decode(text)
     return {name: str(server) for name, server in found.items()} if isinstance(found, dict) else {}
+
+
+def _routes(text: str) -> dict[str, tuple[str, str]]:
+    found = decode(text)
+    pins = found.items() if isinstance(found, dict) else ()
+    return {name: (str(pin[0]), str(pin[1])) for name, pin in pins if isinstance(pin, list)}

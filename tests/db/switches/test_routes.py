@@ -72,6 +72,21 @@ async def test_other_readers_see_switches_and_may_touch_none(stage: Stage, role:
     assert (await reader.post("/v1/switches/preview", json={**REFUND, "why": None})).status_code in {403, 422}
 
 
+async def test_a_preview_knows_the_routes_of_a_release_and_their_models(stage: Stage):
+    pin = {"provider": "openai", "id": "gpt-4.1-nano-2025-04-14"}
+    await stage.register(routes=[{"name": "quick", "pin": pin, "tasks": ["faq"]}])
+
+    async def hit(scope: str, target: str) -> list[str]:
+        wanted = {"scope": scope, "target": target, "action": "disable"}
+        answer = await stage.owner.post("/v1/switches/preview", json=wanted)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["agents"]
+
+    assert await hit("route", "quick") == await hit("route", "main") == ["desk"]
+    assert await hit("model", "gpt-4.1-nano-2025-04-14") == await hit("model", "gpt-4.1-mini-2025-04-14") == ["desk"]
+    assert await hit("route", "quik") == await hit("model", "gpt-4.1-2025-04-14") == []
+
+
 async def test_a_caller_sees_no_switches(stage: Stage):
     caller = await stage.key("caller")
     assert (await caller.get("/v1/switches")).status_code == 403

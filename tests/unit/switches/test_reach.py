@@ -10,7 +10,7 @@ from tests.unit.switches.made import ACME, OTHER, wanted
 
 GRANTED = [
     Granted(ACME, "acme", "desk", "r1", "p", "m-1", {"refund": "shop", "look": "shop", "mail": "post"}),
-    Granted(ACME, "acme", "till", "r2", "p", "m-2", {"look": "shop"}),
+    Granted(ACME, "acme", "till", "r2", "p", "m-2", {"look": "shop"}, {"quick": ("p", "m-3")}),
     Granted(OTHER, "other", "desk", "r1", "q", "m-1", {"refund": "shop"}),
 ]
 
@@ -54,6 +54,10 @@ CALLS = [
         ),
         (wanted(target="refnud"), Reach((), (), 0, 0, 0, 0)),
         (wanted(Scope.ROUTE), Reach((), (), 0, 0, 0, 0)),
+        (wanted(Scope.ROUTE, target="quick"), Reach(("till",), (), 0, 0, 2, 0)),
+        (wanted(Scope.ROUTE, target="main"), Reach(("desk", "till"), (), 3, 6, 2, 4)),
+        (wanted(Scope.MODEL, target="m-3"), Reach(("till",), (), 0, 0, 2, 0)),
+        (wanted(Scope.MODEL, target="p/m-3"), Reach(("till",), (), 0, 0, 2, 0)),
     ],
 )
 def test_a_preview_counts_what_would_be_hit(wish: Any, expected: Reach):
