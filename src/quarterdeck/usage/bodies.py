@@ -246,7 +246,7 @@ class CountedSide(BaseModel):
     cost_micro_usd: int | None
 
 
-class DifferenceRecord(BaseModel):
+class BillDifferenceRecord(BaseModel):
     """One model on one day on which the two sides differ."""
 
     kind: Kind
@@ -266,4 +266,4 @@ class ReconciliationRecord(BaseModel):
     agreed: int = Field(description="Days of a model on which both sides say the same.")
     our_cost_micro_usd: int
     their_cost_micro_usd: int | None
-    differences: list[DifferenceRecord]
+    differences: list[BillDifferenceRecord]

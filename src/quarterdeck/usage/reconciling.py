@@ -216,17 +216,14 @@ def _tokens_differ(
         causes.append("The next or the last day differs the other way round: calls around midnight, or another zone.")
     more_there = any((getattr(theirs, name) or 0) > getattr(ours, name) for name in what)
     if more_there:
-        causes.append("Calls whose connection broke were counted there and have no word of what they used here.")
+        if ours.presumed_calls:
+            lost = f"{ours.presumed_calls} calls are presumed here, without tokens: what they used stands there alone."
+            causes.append(lost)
         if not whole:
             causes.append("Another tenant of this deployment uses the same provider connection.")
         causes.append("The key is used by something else than this deployment.")
     else:
-        presumed = f"{ours.presumed_calls} calls are presumed at their worst; the provider counted less."
-        gap = 1 - (theirs.input or 0) / ours.input if ours.input and theirs.input is not None else 0.0
-        likely = 2 * ours.presumed_calls >= gap * ours.calls
-        apart = "The export is not complete yet, or leaves out a project or workspace."
-        said = (presumed, apart) if likely else (apart, presumed)
-        causes.extend(said if ours.presumed_calls else (apart,))
+        causes.append("The export is not complete yet, or leaves out a project or workspace.")
     return tuple(causes)
 
 
