@@ -4,7 +4,7 @@ import argparse
 import sys
 from importlib import import_module
 
-BENCHES = ("engine", "agentdojo", "load", "chaos", "takeover", "console", "tools", "gate", "context", "faults")
+BENCHES = ("engine", "agentdojo", "load", "chaos", "takeover", "console", "tools", "gate", "context", "faults", "guardrails")
 
 
 def main() -> int:

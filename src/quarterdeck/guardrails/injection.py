@@ -101,7 +101,8 @@ def _phrased(words: str, lowered: str) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for phrase in phrases.find(words, lowered):
         found.setdefault(phrase.what, []).append(phrase.weight)
-    for saying in languages.find(words, lowered):
+    sure = [what for what, weights in found.items() if 1.0 - _either(weights) <= phrases.SURE]
+    for saying in languages.find(words, lowered, sure):
         found.setdefault(saying.what, []).append(saying.weight)
     return {what: _either(weights) for what, weights in found.items()}
 

@@ -6,7 +6,7 @@ It covers phrases that are known, not languages: whoever asks for something in o
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -35,28 +35,35 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verb_last: bool = False
 
 
+_BEGINS = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Saying:
     """A phrase in one language, compiled. `spaced`: it is looked for in the words of a text, else in the text itself.
 
-    One of `anchors` stands in every text that holds it; `plain` are those of them that a text in ASCII can hold.
+    One of `anchors` stands in every text that holds it. `begins` tells most texts apart before: how the first word of
+    each anchor begins, or in scripts without spaces its first character.
     """
 
     what: str
     language: str
     anchors: tuple[str, ...]
-    plain: tuple[str, ...]
+    begins: frozenset[str]
     pattern: re.Pattern[str]
     weight: float
     spaced: bool
 
 
-def find(words: str, raw: str) -> Iterator[Saying]:
-    """What stands in a text, given as its words and as it is, both in lower case."""
-    plain = raw.isascii()
+def find(words: str, raw: str, sure: Collection[str] = ()) -> Iterator[Saying]:
+    """What stands in a text, given as its words and as it is, both in lower case, but for classes that are `sure`."""
+    begun = {word[:_BEGINS] for word in words.split()}
+    there = set(raw)
     for saying in sayings():
-        text = words if saying.spaced else raw
-        if any(map(text.__contains__, saying.plain if plain else saying.anchors)) and saying.pattern.search(text):
+        text, present = (words, begun) if saying.spaced else (raw, there)
+        if saying.what in sure or present.isdisjoint(saying.begins) or not any(map(text.__contains__, saying.anchors)):
+            continue
+        if saying.pattern.search(text):
             yield saying
 
 
@@ -85,8 +92,8 @@ def _of(name: str, one: Language) -> Iterator[Saying]:
         (PERSONA, one.now, f"(?:{one.now})", 0.3),
     ):
         anchors = tuple(_begins(needs))
-        plain = tuple(anchor for anchor in anchors if anchor.isascii())
-        yield Saying(kind, name, anchors, plain, re.compile(f"{edge}{pattern}"), weight, one.spaced)
+        begins = frozenset(anchor.split()[0][:_BEGINS] if one.spaced else anchor[0] for anchor in anchors)
+        yield Saying(kind, name, anchors, begins, re.compile(f"{edge}{pattern}"), weight, one.spaced)
 
 
 def _begins(alternatives: str) -> Iterator[str]:

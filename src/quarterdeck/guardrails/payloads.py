@@ -70,6 +70,8 @@ _BINARY = re.compile(r"\b(?:[01]{8}[\s,]{0,2}){8,4000}")
 
 
 def _binary(text: str, _: str) -> Iterator[str]:
+    if "011" not in text:  # with which every letter of ASCII begins
+        return iter(())
     return _each(_BINARY, text, lambda one: "".join(chr(int(byte, 2)) for byte in re.findall("[01]{8}", one)))
 
 
@@ -97,36 +99,36 @@ def _from_escapes(one: str) -> str | None:
     return html.unescape(re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), one))
 
 
-_ROTATED = re.compile(r"\b(?:vtaber|qvfertneq|sbetrg|cerivbhf|vafgehpgvbaf?|flfgrz|cebzcg|erirny|nffvfgnag)\b")
+_ROTATED = ("vtaber", "qvfertneq", "sbetrg", "cerivbhf", "vafgehpgvba", "flfgrz cebzcg", "erirny", "bireevqr")
 
 
 def _rot13(text: str, lowered: str) -> Iterator[str]:
-    if _ROTATED.search(lowered):
+    if any(map(lowered.__contains__, _ROTATED)):
         yield codecs.decode(text[: 4 * _LONGEST], "rot13")
 
 
-_BACKWARDS = re.compile(r"(?:snoitcurtsni|suoiverp|tpmorp|erongi|drage(?:rsid)|metsys)")
+_BACKWARDS = ("snoitcurtsni", "suoiverp", "tpmorp", "erongi", "dragersid", "laever")
 
 
 def _backwards(text: str, lowered: str) -> Iterator[str]:
-    if _BACKWARDS.search(lowered):
+    if any(map(lowered.__contains__, _BACKWARDS)):
         yield text[: 4 * _LONGEST][::-1]
 
 
-_LEET = re.compile(r"[^\W\d_]{1,20}[0134578@$!|][\w@$!|]{1,20}|\b[0134578@$!|]{1,4}[a-z][\w@$!|]{1,20}")
-_LEETISH = re.compile(r"[a-z][0134578@$!|][a-z]")
-_TELLING = re.compile("instruct|ignore|previous|prompt|system|disregard|forget|reveal|bypass|guideline|restrict|rules")
+_TELLING = (
+    "instruct", "ignore", "previous", "prompt", "system", "disregard", "forget", "reveal", "bypass", "guideline",
+    "restrict", "rules", "secret", "override",
+)  # fmt: skip
 _PLAIN = str.maketrans("0134578@$!|", "oieastbasil")
 _PLAIN_L = str.maketrans("0134578@$!|", "oleastbasil")
 
 
 def _leet(_: str, lowered: str) -> Iterator[str]:
+    """Where words come to light that were not there before, the digits stood for letters."""
     start = lowered[: 4 * _LONGEST]
-    if len(_LEETISH.findall(start)) < _TWO:
-        return
-    suspects = " ".join(match[0] for match in _LEET.finditer(start))
-    if len(set(_TELLING.findall(suspects.translate(_PLAIN)))) >= _TWO:
-        yield start.translate(_PLAIN)
+    plain = start.translate(_PLAIN)
+    if sum(word in plain and plain.count(word) > start.count(word) for word in _TELLING) >= _TWO:
+        yield plain
         yield start.translate(_PLAIN_L)
 
 
