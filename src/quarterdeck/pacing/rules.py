@@ -25,6 +25,8 @@ _SLOWLY, _ABOVE_IT, _FAST, _FIRST = 0.002, 0.01, 0.05, 0.3
 """Growth a second: around the rate that was refused, above it, below it, and before any refusal has shown it."""
 _CALLS = 0.0003
 """Slow growth a call: where calls are few, a provider is not asked for more at every few of them."""
+_BINDING = 0.3
+"""Share of a guess that has to be in use for it to grow."""
 PRESSED = 5.0
 """Seconds for which a lane counts as in demand after somebody had to wait."""
 FORGET = 600.0
@@ -70,9 +72,9 @@ def refuse(lane: Lane, told: Told, sent_at: float, now: float, measured: tuple[f
     requests, tokens = lane.requests, lane.tokens
     again = now - lane.cut_at < SOON
     if Unit.REQUESTS in units:
-        requests = _cut(requests, measured[0], again=again)
+        requests = _cut(requests, lane.requests_used, measured[0], again=again)
     if Unit.TOKENS in units:
-        tokens = _cut(tokens, measured[1], again=again)
+        tokens = _cut(tokens, lane.tokens_used, measured[1], again=again)
     return replace(lane, requests=requests, tokens=tokens, cut_at=now, grown_at=now, pressed_at=now)
 
 
@@ -89,8 +91,8 @@ def grow(lane: Lane, now: float) -> Lane:
         requests, tokens = _forgotten(lane.requests), _forgotten(lane.tokens)
     else:
         calls = lane.requests_used / 60
-        requests = _grown(lane.requests, since, pressed=pressed, calls=calls)
-        tokens = _grown(lane.tokens, since, pressed=pressed, calls=calls)
+        requests = _grown(lane.requests, lane.requests_used, since, pressed=pressed, calls=calls)
+        tokens = _grown(lane.tokens, lane.tokens_used, since, pressed=pressed, calls=calls)
     if (requests, tokens) == (lane.requests, lane.tokens):
         return lane
     return replace(lane, requests=requests, tokens=tokens, grown_at=now)
@@ -144,24 +146,26 @@ def _exhausted(told: Told) -> frozenset[Unit]:
     return frozenset(found or set(Unit))
 
 
-def _cut(rate: Rate, measured: float, *, again: bool) -> Rate:
+def _cut(rate: Rate, used: float, measured: float, *, again: bool) -> Rate:
     if rate.now is None:
         return replace(rate, now=max(SLOWEST, measured * FIRST_CUT))
     if rate.refused is None and rate.most is None:
         share = EARLY_CUT
     else:
         share = NEXT_CUT if again else CUT
-    return replace(rate, now=max(SLOWEST, rate.now * share), refused=rate.now)
+    # A guess may be above what went out when it was refused. What was used lags behind while a rate grows fast.
+    base = rate.now if rate.most is not None else min(rate.now, max(2 * used, rate.now / 4))
+    return replace(rate, now=max(SLOWEST, base * share), refused=base)
 
 
-def _grown(rate: Rate, since: float, *, pressed: bool, calls: float) -> Rate:
+def _grown(rate: Rate, used: float, since: float, *, pressed: bool, calls: float) -> Rate:
     if rate.now is None:
         return rate
     most = None if rate.most is None else rate.most * MARGIN
     if most is not None and rate.now >= most:
         return rate
-    if most is None and not pressed:
-        return rate  # nobody wants more, so nothing would be learned by allowing it
+    if most is None and not (pressed and used >= rate.now * _BINDING):
+        return rate  # nobody is kept from asking more by it, so nothing would be learned by allowing more
     grown = rate.now * (1 + _speed(rate, rate.now, calls if most is None else float("inf"))) ** since
     return replace(rate, now=grown if most is None else min(most, grown))
 

@@ -10,7 +10,7 @@ from math import exp
 from quarterdeck.db.records import Row, Tx
 from quarterdeck.pacing.records import Asker, Lane, LaneName, Leased, Rate
 
-FADING = 20.0
+FADING = 6.0
 """Seconds in which two thirds of what was used are forgotten."""
 BURST = 1.0
 """Seconds of unused time that may be made up for."""

@@ -103,9 +103,11 @@ def test_a_known_limit_is_come_back_to_and_never_passed(limit: float, share: flo
 
 
 def test_a_guess_grows_only_while_somebody_wants_more_and_is_given_up_when_nobody_did_for_long():
-    lane = Lane(NAME, Rate(100.0, None, None, 120.0), cut_at=0.0, grown_at=0.0)
+    lane = Lane(NAME, Rate(100.0, None, None, 120.0), requests_used=90.0, cut_at=0.0, grown_at=0.0)
     assert rules.grow(lane, 60.0) == lane
     assert (rules.grow(pressed(lane, 59.0), 60.0).requests.now or 0) > 100
+    hardly_used = replace(pressed(lane, 59.0), requests_used=10.0)
+    assert rules.grow(hardly_used, 60.0) == hardly_used
     assert rules.grow(lane, rules.FORGET + 1).requests == Rate()
 
 
@@ -148,7 +150,7 @@ def test_a_limit_that_nobody_tells_is_found_and_mostly_used_with_few_refusals(
         bucket -= taken
         if second > 300:
             used, sent = used + taken, sent + asked
-        lane = replace(lane, requests_used=lane.requests_used * 0.95 + taken * 3)
+        lane = replace(lane, requests_used=lane.requests_used * 0.846 + taken * 10)
         if asked > taken:
             # Those on their way when the first refusal comes back are few: the others hear of it and stay.
             if second > 300:
