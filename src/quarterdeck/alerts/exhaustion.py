@@ -14,7 +14,7 @@ from quarterdeck.core.json import Json
 
 MARGIN = 5.0
 """Per cent points by which use must fall below a level before an alert about it ends within its window."""
-FULL = 98.0
+FULL = 98
 """Per cent that are all: calls reserve their worst case, so that the last of a limit can hardly be spent."""
 EARLIEST = 0.1
 """The part of a window that must have passed before it says anything about the rest."""
@@ -38,23 +38,29 @@ def thresholds(facts: Facts, known: Known) -> Iterable[Finding]:
             groups.setdefault((account.tenant, _threshold_key(account, level)), (level, []))[1].append(account)
     for (tenant, key), (level, accounts) in groups.items():
         worst = max(accounts, key=lambda one: (one.share, one.one))
+        count = max(len(accounts), *(one.alike for one in accounts))
         yield Finding(
             tenant=tenant,
             kind=Kind.THRESHOLD,
             severity=_severity(level),
             subject=_subject(worst),
             key=key,
-            words=wording.used(worst, len(accounts), level, facts.at),
+            words=wording.used(worst, count, level, facts.at),
             facts={**_of_account(worst), "level": level, "accounts": _named(accounts)},
-            count=len(accounts),
+            count=count,
             agent=worst.agent,
         )
 
 
 def _level(account: Account, stands: Callable[[int], bool]) -> int:
-    """The highest level reached, 0 = none. One that stands is left only well below it."""
+    """The highest level reached, 0 = none. One that stands is left only well below it.
+
+    Not so where each has the budget by itself: there the alert is about all who have reached a level, and counts them.
+    """
     for level in sorted(account.alert_at, reverse=True):
-        if account.share >= min(level, FULL) or (stands(level) and account.share >= level - MARGIN):
+        if account.share >= min(level, FULL):
+            return level
+        if not account.each and stands(level) and account.share >= level - MARGIN:
             return level
     return 0
 

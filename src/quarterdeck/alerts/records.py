@@ -103,8 +103,8 @@ class Account:
     """What one account of a budget has spent in its present window. Amounts are micro-USD or tokens, by `unit`.
 
     `one` is whose it is, empty where the scope says it all; `each`: the budget holds for each one by itself, and alerts
-    speak of all of them together. `spent` is everything that was used, also what was `uncovered`. `renews_at` None =
-    it never renews.
+    speak of all of them together: `alike` is how many have reached the same level, of which this is one of the first.
+    `spent` is everything that was used, also what was `uncovered`. `renews_at` None = it never renews.
     """
 
     tenant: TenantId | None
@@ -122,6 +122,7 @@ class Account:
     renews_at: datetime | None
     agent: str | None = None
     alert_at: tuple[int, ...] = (50, 80, 100)
+    alike: int = 1
 
     @property
     def share(self) -> float:

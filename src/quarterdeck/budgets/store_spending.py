@@ -17,10 +17,8 @@ PRESENT = """
     FROM qd.budget_accounts a CROSS JOIN LATERAL (
         SELECT s.starts, s.ends, sum(s.spent)::bigint AS spent, sum(s.reserved)::bigint AS reserved,
             sum(s.uncovered)::bigint AS uncovered, sum(s.presumed)::bigint AS presumed, max(s.basis) AS basis
-        FROM qd.budget_slots s
-        WHERE s.account = a.account AND s.starts = (
-            SELECT max(l.starts) FROM qd.budget_slots l WHERE l.account = a.account)
-        GROUP BY s.starts, s.ends) w
+        FROM qd.budget_slots s WHERE s.account = a.account
+        GROUP BY s.starts, s.ends ORDER BY s.starts DESC LIMIT 1) w
     WHERE a.unit <> 'requests' AND a.period <> 'minute' AND (w.ends IS NULL OR w.ends > clock_timestamp())
 """
 """Accounts in their present window, to be narrowed by whoever reads them: SQL to go on with `AND`."""

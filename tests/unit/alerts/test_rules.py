@@ -106,6 +106,15 @@ def test_many_users_at_a_level_are_one_alert_that_names_the_first_of_them():
     assert [alert.count for alert in deck.standing] == [10]
 
 
+def test_those_near_the_next_level_stay_with_theirs_when_others_have_reached_it():
+    deck = Deck()
+    users = [of_user("ann", 10.0), of_user("bob", 9.7, alike=40)]
+    assert len(deck.look(*users, at=LATE)) == 2
+    assert deck.look(*users, at=LATE) == []
+    assert deck.ended == []
+    assert sorted(alert.count for alert in deck.standing) == [1, 40]
+
+
 def test_levels_are_those_that_the_budget_names():
     assert Deck().look(account(9.9, alert_at=()), at=LATE) == []
     assert len(Deck().look(account(9.1, alert_at=(90,)), at=LATE)) == 1
