@@ -146,7 +146,7 @@ class ResultRecord(BaseModel):
     handoff: HandoffRecord | None
 
 
-class BudgetRecord(BaseModel):
+class LimitsRecord(BaseModel):
     """The run's limits and what it has used of them."""
 
     max_steps: int
@@ -241,7 +241,7 @@ class WholeRunRecord(RunRecord):
     """A run with what its log tells."""
 
     tools_called: list[str]
-    budget: BudgetRecord
+    budget: LimitsRecord
     effective: EffectiveRecord
     unknown_outcomes: list[DoubtRecord]
     result: ResultRecord | None

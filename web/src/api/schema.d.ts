@@ -196,17 +196,6 @@ export interface components {
             same_cause_this_release: number;
             same_cause_previous_release: number;
         };
-        /** @description The run's limits and what it has used of them. */
-        BudgetRecord: {
-            max_steps: number;
-            steps_used: number;
-            max_tool_calls: number;
-            tool_calls: number;
-            max_tokens: number;
-            tokens_used: number;
-            max_seconds: number;
-            seconds_used: number;
-        };
         /** @description Where the chain stands. */
         ChainRecord: {
             /** @description The Ed25519 key that heads are checked with, in hexadecimal. */
@@ -533,6 +522,17 @@ export interface components {
             expires_at: string | null;
             revoked_at: string | null;
             last_used_at: string | null;
+        };
+        /** @description The run's limits and what it has used of them. */
+        LimitsRecord: {
+            max_steps: number;
+            steps_used: number;
+            max_tool_calls: number;
+            tool_calls: number;
+            max_tokens: number;
+            tokens_used: number;
+            max_seconds: number;
+            seconds_used: number;
         };
         /**
          * @description How a span came out. `denied`: a control did not let it be; `unknown`: nobody knows whether it took effect.
@@ -1060,7 +1060,7 @@ export interface components {
             /** @description What people were asked; empty in lists. */
             pending_approvals: components["schemas"]["PendingApproval"][];
             tools_called: string[];
-            budget: components["schemas"]["BudgetRecord"];
+            budget: components["schemas"]["LimitsRecord"];
             effective: components["schemas"]["EffectiveRecord"];
             unknown_outcomes: components["schemas"]["DoubtRecord"][];
             result: components["schemas"]["ResultRecord"] | null;
