@@ -41,8 +41,13 @@ def looks_secret(text: str) -> bool:
 
 
 def secrets_in(text: str) -> list[tuple[int, str]]:
-    """Where a text contains such things, and how each begins: enough to find it, too little to use it."""
-    return [(found.start(), found[0][:_SHOWN]) for found in _SECRETS.finditer(text)]
+    """Where a text contains such things, and how each begins: enough to find it, too little to use it.
+
+    For whole files, where words pass by that only look so: what says that it is an example, and `Bearer` before a word.
+    """
+    found = [one for one in _SECRETS.finditer(text) if "EXAMPLE" not in one[0].upper()]
+    real = [one for one in found if not one[0].startswith("Bearer") or re.search(r"\d", one[0])]
+    return [(one.start(), one[0][:_SHOWN]) for one in real]
 
 
 def url_fault(url: str) -> str | None:

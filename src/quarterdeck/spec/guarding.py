@@ -1,5 +1,6 @@
 """What an author says about guardrails, judged and completed: files that a check names become part of the release."""
 
+import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Protocol, cast
@@ -10,7 +11,7 @@ from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.spec import values
 from quarterdeck.spec.checks import CHECKS, INPUT, OUTPUT, Kind, Setting
 from quarterdeck.spec.document import Document, Path
-from quarterdeck.spec.findings import Finding, Place
+from quarterdeck.spec.findings import Finding, Place, did_you_mean
 from quarterdeck.spec.guardrails import checks_on, flaws
 from quarterdeck.spec.pins import KindOf
 from quarterdeck.spec.routing import ModelSection, pin_findings
@@ -102,8 +103,8 @@ class Files(Protocol):
         """The JSON Schema in a file."""
         ...
 
-    def module(self, path: str, place: Place) -> None:
-        """Take a Python file into the release."""
+    def module(self, path: str, place: Place) -> bytes | None:
+        """Take a Python file into the release; what stands in it."""
         ...
 
 
@@ -131,6 +132,7 @@ def read_guardrails(document: Document, sections: GuardrailsSection, files: File
             read.findings.extend(found)
             if not found:
                 settings = _completed(document, path, section, files)
+                read.findings.extend(_function_findings(document, path, section, files))
                 rule: dict[str, Json] = {"name": name, "edge": edge, "check": section.check, "action": section.action}
                 read.rules.append({**rule, "settings": settings})
     return read
@@ -179,11 +181,34 @@ def _completed(document: Document, path: Path, section: GuardrailSection, files:
                 settings[name] = files.text(str(given), place)
             case Kind.SCHEMA if isinstance(given, str):
                 settings[name] = files.schema(given, place)
-            case Kind.FUNCTION:
-                files.module(str(given).partition(":")[0], place)
             case _:
                 pass
     return settings
+
+
+def _function_findings(document: Document, path: Path, section: GuardrailSection, files: Files) -> Iterator[Finding]:
+    """A function that a check names has to be there. Code is read and not run."""
+    for name, setting in _settings(section):
+        if setting.kind is not Kind.FUNCTION:
+            continue
+        place = document.place((*path, name))
+        file, _, function = str(section.settings[name]).partition(":")
+        content = files.module(file, place)
+        known = _functions(content) if content is not None else None
+        if known is not None and function not in known:
+            fix = did_you_mean(function, known) if known else "write it"
+            yield Finding(place, f"`{file}` has no function `{function}`", fix)
+
+
+def _functions(content: bytes) -> list[str] | None:
+    """What can be called at the top of a file; None where it is no Python, which is found elsewhere."""
+    try:
+        body = ast.parse(content).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    defined = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    targets = [target for node in body if isinstance(node, ast.Assign) for target in node.targets]
+    return [*defined, *(target.id for target in targets if isinstance(target, ast.Name))]
 
 
 def _settings(section: GuardrailSection) -> Iterator[tuple[str, Setting]]:

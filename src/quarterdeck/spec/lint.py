@@ -51,14 +51,16 @@ def _prompt_secrets(folder: AgentFolder) -> Iterator[Finding]:
 def _file_secrets(files: Mapping[str, bytes]) -> Iterator[Finding]:
     for path, content in files.items():
         try:
-            yield from _secrets(content.decode(), path)
+            # What comes along for the tools to read may quote such things; code that does is wrong.
+            yield from _secrets(content.decode(), path, warning=not path.endswith(".py"))
         except UnicodeDecodeError:
             continue
 
 
-def _secrets(text: str, file: str) -> Iterator[Finding]:
+def _secrets(text: str, file: str, *, warning: bool = False) -> Iterator[Finding]:
     for start, begins in endpoints.secrets_in(text):
-        yield Finding(place_in(text[:start], file), f"`{begins}...` looks like a credential: {_EXPOSED}", _REPLACE)
+        problem = f"`{begins}...` looks like a credential: {_EXPOSED}"
+        yield Finding(place_in(text[:start], file), problem, _REPLACE, warning=warning)
 
 
 def _document_secrets(document: Document) -> Iterator[Finding]:

@@ -170,18 +170,19 @@ class _Reading:
             self.found.append(Finding(where, f"this is no JSON object: {fault}", "correct its form"))
             return None
 
-    def module(self, path: str, place: Place) -> None:
-        """Take a Python file into the release."""
+    def module(self, path: str, place: Place) -> bytes | None:
+        """Take a Python file into the release; what stands in it."""
         file = path
         if not file.endswith(".py"):
             self.found.append(Finding(place, f"`{file}` is no Python file", "name a file that ends in `.py`"))
-            return
+            return None
         if file.removesuffix(".py") in sys.stdlib_module_names:
             self.found.append(Finding(place, f"`{file}` has the name of a module of Python itself", "rename it"))
         content = self._read(file, place)
         if content is not None:
             self.files[file] = content
             self.found += _python_findings(content, file)
+        return content
 
     def _requirements(self) -> None:
         file, place = self.agent.requirements, self.document.place(("requirements",))

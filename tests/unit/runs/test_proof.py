@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from quarterdeck.runs import events as e
 from quarterdeck.runs.crossings import Proof
-from quarterdeck.runs.demands import MODEL, TOOL, Demands
+from quarterdeck.runs.demands import MODEL, READING, TOOL, Demands
 from quarterdeck.runs.messages import Call, Label, Text, Trust, Usage, UserMessage
 from quarterdeck.runs.proof import prove
 from quarterdeck.runs.records import StoredEvent
@@ -223,6 +223,16 @@ def test_a_tool_call_without_one_of_its_checks_is_a_gap(check: str):
     shown = proof(changed(at_of("tool.called"), decision=less))
     assert [(gap.edge, gap.what) for gap in shown.gaps] == [("tool", f"without {check}")]
     assert shown.edges[2].missing == (check,)
+
+
+@pytest.mark.parametrize("check", READING)
+def test_reading_a_kept_result_again_has_checks_of_its_own(check: str):
+    asks = replace(WHOLE[at_of("model.answered")], content=(Call("c1", "read_result", {}),))
+    made = tuple(one for one in READING if one != check)
+    before = WHOLE[: at_of("model.called") + 1]
+    for checks, missing in ((READING, []), (made, [f"without {check}"])):
+        again = tool("c1", "read_result", decision=e.Decision("allow", "default", checks=checks, effective="cc"))
+        assert [gap.what for gap in proof([*before, asks, again]).gaps] == missing
 
 
 @pytest.mark.parametrize("check", MODEL[3])

@@ -170,7 +170,7 @@ WRONG = {
     ),
     "a length of nothing": (
         "guardrails: {input: [{check: length, action: refuse}]}",
-        ["agent.yaml:6:22: `length` needs one of `max_tokens`, `max_characters` and `max_bytes`; add `max_tokens: 4000`"],
+        ["agent.yaml:6:22: `length` needs one of `max_tokens`, `max_characters` and `max_bytes`; add `max_tokens"],
     ),
     "a broken pattern": (
         "guardrails: {output: [{check: patterns, patterns: ['('], action: block}]}",
@@ -183,6 +183,10 @@ WRONG = {
     "a function in no file": (
         "guardrails: {input: [{check: python, function: 'check.py:judge', action: refuse}]}",
         ["agent.yaml:6:48: there is no file `check.py`; did you mean `checks.py`?"],
+    ),
+    "a function that is not there": (
+        "guardrails: {input: [{check: python, function: 'checks.py:juge', action: refuse}]}",
+        ["agent.yaml:6:48: `checks.py` has no function `juge`; did you mean `judge`?"],
     ),
     "a credential for a service": (
         "guardrails: {input: [{check: http, url: 'https://example.com', headers: {authorization: abc}, action: ask}]}",

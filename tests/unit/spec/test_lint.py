@@ -48,6 +48,12 @@ def test_a_credential_in_the_prompt_in_code_and_in_a_description_is_an_error(tmp
     assert "qd secret set" in found[0].fix
 
 
+def test_in_files_for_the_tools_it_is_a_doubt_and_what_calls_itself_an_example_is_nothing(tmp_path: Path):
+    notes = f"The old key was {KEY}.\nAmazon shows AKIAIOSFODNN7EXAMPLE.\nSend Bearer authentication-of-yours.\n"
+    folder = read(write(tmp_path, HEAD + "files: [notes.md]\n", notes_dot_md=notes, prompt_dot_md="Help.\n"))
+    assert [(str(one.place), one.severity) for one in lint(folder, ())] == [("notes.md:1:17", Severity.WARNING)]
+
+
 def test_a_name_that_holds_a_credential_is_a_doubt_and_placeholders_are_none(tmp_path: Path):
     code = """\
 API_KEY = "9f86d081884c7d659a2f"
