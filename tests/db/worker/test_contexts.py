@@ -188,6 +188,21 @@ async def test_the_next_run_of_a_thread_begins_with_what_the_last_one_was_shown(
     assert all(logged == again for logged, again in await digests(reading, second))
 
 
+async def test_a_thread_of_long_runs_is_shown_the_same_bytes_by_whoever_takes_over(reading: Reading) -> None:
+    thread, runs = new_thread_id(), list[RunId]()
+    async with reading.worker({"steps": [{**LOOK, "times": 15}, {"text": "done"}]}, helper=NOTES):
+        for position in (1, 2, 3):
+            runs.append(await reading.submit(f"request {position}", thread=thread, position=position))
+            assert (await reading.until(runs[-1])).status is Status.SUCCEEDED
+    upto: list[int] = []
+    for run in runs:
+        marks = [one.messages_upto for one in await reading.events(run) if isinstance(one, e.ContextShortened)]
+        assert marks
+        upto += marks
+        assert all(logged == again for logged, again in await digests(reading, run))
+    assert upto == sorted(upto)
+
+
 @pytest.mark.parametrize(
     "policy", [ContextPolicy(), ContextPolicy(max_tokens=100_000)], ids=["no policy", "a wide one"]
 )
