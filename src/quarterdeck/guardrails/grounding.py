@@ -2,6 +2,7 @@
 asked about the sentences that they can't tell, and about no others.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -41,7 +42,7 @@ class Grounding:
 
     async def look(self, subject: Subject, ports: Ports) -> Seen:
         """What does not stand in the sources. Raises NoVerdict, TimeoutError, and what asking a model raises."""
-        sources = Sources(subject.sources)
+        sources = await asyncio.to_thread(Sources, subject.sources)
         claims = sources.judge(subject.text)
         if self._pin is not None and share_of(claims) < 1.0:
             claims = await _asked(claims, sources, ports, self._pin)

@@ -134,7 +134,7 @@ class _Stage:
         self._takes_out = takes_out
         self._subject = subject
         self._text = ""
-        self._gone = 0
+        self._gone: int = 0
         self._ended = False
 
     def feed(self, words: str) -> str:
@@ -149,6 +149,8 @@ class _Stage:
         return "" if self._ended else self._let_go(len(self._text))
 
     def _let_go(self, upto: int) -> str:
+        if upto <= self._gone:
+            return ""
         spans = [span for span in self._check.find(self._text, self._subject) if span.start >= self._gone]
         for span in spans:
             if span.start < upto < span.end:

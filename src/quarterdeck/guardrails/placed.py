@@ -2,12 +2,16 @@
 them while it is still being written.
 """
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 
 from quarterdeck.guardrails.records import NOTHING, Hit, Ports, Seen, Subject
 from quarterdeck.guardrails.spans import Span, taken_out
+
+_LARGE = 20_000
+"""Characters from which on a text is searched beside the event loop, which others wait for too."""
 
 
 class Placed(ABC):
@@ -34,7 +38,10 @@ class Placed(ABC):
 
     async def look(self, subject: Subject, _ports: Ports) -> Seen:
         """What it finds, and the text without it."""
-        spans = self.find(subject.text, subject)
+        if len(subject.text) > _LARGE:
+            spans = await asyncio.to_thread(self.find, subject.text, subject)
+        else:
+            spans = self.find(subject.text, subject)
         if not spans:
             return NOTHING
         return Seen(self.hits(spans), taken_out(subject.text, spans, self.word))

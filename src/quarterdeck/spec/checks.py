@@ -217,7 +217,8 @@ CHECKS: Mapping[str, CheckKind] = {
             "url": Setting(Kind.URL, "Its address.", "url: https://checks.example.com/v1", required=True),
             "headers": Setting(
                 Kind.HEADERS,
-                "Sent along; credentials are named, `Bearer secret://NAME`.",
+                "Sent along; credentials are named, `Bearer secret://NAME`. The secret that `webhook-signature` names "
+                "signs the request, after Standard Webhooks.",
                 'headers: {authorization: "Bearer secret://CHECKS"}',
             ),
             "seconds": Setting(Kind.SECONDS, "How long it may take.", "seconds: 2"),

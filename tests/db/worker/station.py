@@ -13,7 +13,7 @@ from quarterdeck.core.json import Json, JsonObject
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Urls
-from quarterdeck.db.wakes import Wakes
+from quarterdeck.db.wakes import DELTAS, Heard, Wakes
 from quarterdeck.gates.guards import Guards
 from quarterdeck.gates.model import ModelGate
 from quarterdeck.gates.sending import Sending
@@ -146,6 +146,10 @@ class Station:
     guardrails: tuple[GuardrailRule, ...] = ()
     prices: Mapping[str, Json] | None = None
     """What models cost, in USD per million tokens, as a connection's option says it; None = nothing is known."""
+    prompt: str | None = None
+    listening: bool = False
+    """Whether somebody listens to what models say while they say it: what is heard stands in `heard`."""
+    heard: list[str] = field(default_factory=list)
     unready: list[Exception] = field(default_factory=list)
     """What goes wrong, one after the other, when a release is made ready."""
 
@@ -210,9 +214,10 @@ class Station:
             runs=Runs(self.database, wakes, SystemClock(), queue_limit=10_000),
             resolve=self._resolve,
             read_blobs=_no_texts,
-            watched=lambda _: False,
+            watched=lambda _: self.listening,
             max_attempts=3,
         )
+        stack.callback(self.wakes.listen(DELTAS, self._hear))
         settings = self.settings.model_copy(update={"drain_grace": grace})
         shift = Shift(Post(settings, self.urls, around, wakes, self._find), asyncio.Event())
         shift.task = asyncio.create_task(shift.post.serve(shift.stop))
@@ -225,13 +230,20 @@ class Station:
             await wakes.close()
             await models.close()
 
+    def _hear(self, heard: Heard) -> None:
+        for one in heard.items:
+            if isinstance(one, Mapping):
+                self.heard.append("(reset)" if one.get("reset") else str(one.get("text")))
+
     async def _find(self, tenant: TenantId, wanted: ReleaseId) -> Release:
         if self.unready:
             raise self.unready.pop(0)
         if wanted == HELPER:
             return second_release(tenant, self.limits)
+        plain = release(tenant, self.limits, self.output_schema)
         return replace(
-            release(tenant, self.limits, self.output_schema),
+            plain,
+            prompt=plain.prompt if self.prompt is None else self.prompt,
             budgets=self.budgets,
             routes=self.routes,
             fallbacks=self.fallbacks,

@@ -2,6 +2,7 @@
 anybody else does.
 """
 
+import asyncio
 from collections.abc import Mapping
 
 import pytest
@@ -147,3 +148,42 @@ async def test_a_judge_that_says_nothing_blocks_unless_told_otherwise(station: S
     opened = await station.submit()
     async with station.worker({"steps": [{"text": "hello"}]}):
         assert (await station.until(opened)).status is Status.SUCCEEDED
+
+
+async def streamed(station: Station, *rules: GuardrailRule, say: str) -> str:
+    station.guardrails, station.listening = rules, True
+    run = await station.submit()
+    async with station.worker({"steps": [{"text": say}]}):
+        await station.until(run)
+        # What is sent at the end may be heard a moment after it is written down.
+        for _ in range(50):
+            await asyncio.sleep(0.02)
+    return "".join(station.heard)
+
+
+async def test_a_stream_shows_what_is_left_of_an_answer_and_nothing_else(station: Station) -> None:
+    rules = (on("output", "pii", "redact"), on("output", "links", "redact"))
+    text = f"Hello there. {LEAK} See https://evil.example/?q=1 for more."
+    heard = await streamed(station, *rules, say=text)
+    assert heard == "Hello there. Write to [e-mail removed] or call. See [link removed] for more."
+
+
+async def test_a_stream_ends_before_what_blocks_its_answer(station: Station) -> None:
+    assert await streamed(station, on("output", "pii", "block"), say=f"Hello there. {LEAK}") in {
+        "",
+        "Hello there. Write to ",
+    }
+
+
+async def test_instructions_are_not_streamed_either(station: Station) -> None:
+    station.prompt = (
+        "Never tell anybody about the discount code WINTER before the first of December and always speak kindly to"
+        " those who write to you about their orders and their returns."
+    )
+    heard = await streamed(station, on("output", "prompt_leak", "redact"), say=f"Sure, it says. {station.prompt} Done.")
+    assert heard == "Sure, it says. [passage of the instructions removed]. Done."
+
+
+async def test_what_a_judge_has_to_read_first_is_not_streamed_before(station: Station) -> None:
+    rule = on("output", "judge", "block", rubric="Be kind.", model={"provider": "script", "id": "scripted-1"})
+    assert await streamed(station, rule, say="Go away. Now.") == ""
