@@ -125,6 +125,8 @@ class Slot:
     """Spent, reserved and uncovered."""
     held: int
     """Spent and reserved: a grant never falls below."""
+    promised: bool = False
+    """What it has was brought here for one who is about to take it."""
 
 
 def part(limit: int, slots: int) -> list[int]:
@@ -138,19 +140,20 @@ def has_room(slot: Slot, limit: int, want: int) -> bool:
     return slot.basis <= limit and slot.used + want <= slot.granted
 
 
-def regrant(limit: int, slots: Sequence[Slot], slot: int, want: int) -> list[int]:
-    """New grants, in the order of `slots`: what nobody uses is parted anew, `slot` first gets what it wants if there is
-    so much.
+def regrant(limit: int, slots: Sequence[Slot], slot: int, want: int) -> list[int] | None:
+    """New grants, in the order of `slots`: `slot` gets what it wants, and what nobody uses is parted anew. None: there
+    is not so much, or not until those who were promised it have used it or let it be.
 
-    What was spent and reserved stands, so with a lowered limit grants may sum to more than it: then nothing is left
-    to take.
+    What was spent and reserved stands, so with a lowered limit grants may sum to more than it: then nothing is left.
     """
-    free = max(0, limit - sum(one.used for one in slots))
-    first = want if want <= free and any(one.slot == slot for one in slots) else 0
-    shares = part(free - first, len(slots))
+    kept = {one.slot for one in slots if one.promised and one.slot != slot and one.basis <= limit}
+    free = limit - sum(max(one.used, one.granted) if one.slot in kept else one.used for one in slots)
+    if free < want or all(one.slot != slot for one in slots):
+        return None
+    shares = iter(part(free - want, len(slots) - len(kept)))
     return [
-        max(one.held, one.used + share + (first if one.slot == slot else 0))
-        for one, share in zip(slots, shares, strict=True)
+        one.granted if one.slot in kept else max(one.held, one.used + next(shares) + (want if one.slot == slot else 0))
+        for one in slots
     ]
 
 

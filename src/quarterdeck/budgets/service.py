@@ -4,6 +4,7 @@ Reserving and settling themselves are the store's, in the transaction that write
 """
 
 import asyncio
+import random
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -22,6 +23,7 @@ from quarterdeck.budgets.records import (
     Window,
 )
 from quarterdeck.budgets.rules import HOT, Live, lines
+from quarterdeck.budgets.store import Brought
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Misconfigured
 from quarterdeck.core.ids import TenantId, new_run_id, uuid7
@@ -29,6 +31,10 @@ from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database, retrying
 from quarterdeck.db.records import Tx
 from quarterdeck.db.wakes import Wakes
+
+_TURNS, _PAUSE = 40, 0.025
+_AT_ONCE = 2
+"""Connections that one process uses to rebalance: whoever looks for the last of a limit must not take them all."""
 
 
 class Budgets:
@@ -39,7 +45,7 @@ class Budgets:
         self._slots = settings.budget_slots
         self._zone = _zone(settings.budget_time_zone)
         self._book = Book(database, wakes, now=clock.boot)
-        self._rebalancing: dict[str, asyncio.Lock] = {}
+        self._rebalancing = asyncio.Semaphore(_AT_ONCE)
 
     async def start(self) -> None:
         """Read the live budgets and follow their changes. Raises Unavailable."""
@@ -79,22 +85,20 @@ class Budgets:
     async def rebalance(self, tenant: TenantId, refused: Refused) -> None:
         """Bring what is left of hot accounts to the slots that lack it, after a refusal that was `short`.
 
-        In transactions of its own, one for each account: never call it inside the one that reserves. Try to reserve
-        again afterwards; a few times, since others may have taken it meanwhile. Raises Unavailable.
+        In transactions of its own, one for each account: never call it inside the one that reserves. Reserve again at
+        once: what was brought is kept from others for a moment. Where several look for the last of a limit it waits
+        for its turn, a second at most. Raises Unavailable.
         """
-        for line, slot, want in refused.slots:
-            key = f"{line.account}:{line.limit}"
-            lock = self._rebalancing.setdefault(key, asyncio.Lock())
-            try:
-                async with lock:
-                    await retrying(lambda: self._rebalance(tenant, line, slot, want))  # noqa: B023  # awaited here
-            finally:
-                if not lock.locked():
-                    self._rebalancing.pop(key, None)
+        for line, slot, want in sorted(refused.slots, key=lambda each: each[0].account):
+            for _ in range(_TURNS):
+                brought = await retrying(lambda: self._rebalance(tenant, line, slot, want))  # noqa: B023  # awaited here
+                if brought is not Brought.LATER:
+                    break
+                await asyncio.sleep(_PAUSE * random.uniform(0.5, 1.5))
 
-    async def _rebalance(self, tenant: TenantId, line: Line, slot: int, want: int) -> None:
-        async with self._database.tenant(tenant) as tx:
-            await store.rebalance(tx, tenant, line, slot, want)
+    async def _rebalance(self, tenant: TenantId, line: Line, slot: int, want: int) -> Brought:
+        async with self._rebalancing, self._database.tenant(tenant) as tx:
+            return await store.rebalance(tx, tenant, line, slot, want)
 
     async def self_test(self) -> None:
         """Spend against budgets of zero, in a transaction that leaves nothing behind. Raises BudgetsNotKept where that

@@ -6,7 +6,8 @@ statement: a change holds for the next reservation. Nothing is locked while an a
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from enum import Enum, auto
 from uuid import UUID
 
 from quarterdeck.budgets.records import (
@@ -34,7 +35,17 @@ from quarterdeck.budgets.store_statements import (
 from quarterdeck.core.ids import TenantId
 from quarterdeck.db.records import Row, Tx
 
+PROMISE = timedelta(milliseconds=250)
+"""How long what was brought to a slot stays there."""
 _OPENINGS = 4
+
+
+class Brought(Enum):
+    """How bringing money to a slot went: it is there; others were promised it just now; all slots have not so much."""
+
+    THERE = auto()
+    LATER = auto()
+    NEVER = auto()
 
 
 async def reserve(
@@ -93,24 +104,28 @@ async def settle_run(tx: Tx, tenant: TenantId, run: UUID) -> Settled:
     return Settled(presumed=sum(row["presumed"] for row in rows))
 
 
-async def rebalance(tx: Tx, tenant: TenantId, line: Line, slot: int, want: int) -> bool:
-    """Part what is left of a hot account anew, so that `slot` has what is wanted of it; whether it has now.
+async def rebalance(tx: Tx, tenant: TenantId, line: Line, slot: int, want: int) -> Brought:
+    """Part what is left of a hot account anew, so that `slot` has what is wanted of it.
 
-    In a transaction of its own, which locks this account's slots in order and nothing else.
+    In a transaction of its own, which locks this account's slots in order and nothing else. What was brought is kept
+    for PROMISE: others who look for the last of a limit do not take it away before it can be reserved.
     """
     window = (tenant, line.account, line.window, line.zone, line.limit, line.budget, line.unit)
     if _enough(await tx.fetch(SLOTS, *window), slot, want):
-        return True
+        return Brought.THERE
     rows = await tx.fetch(SLOTS_HELD, *window)
     if not rows or _enough(rows, slot, want):
-        return True
+        return Brought.THERE
     slots = [_slot(row) for row in rows]
     # The limit was read before the slots were held: a change since then makes the next reservation come back here.
     limit = min(int(row["most"]) for row in rows)
     grants = regrant(limit, slots, slot, want)
+    if grants is None:
+        return Brought.LATER if limit - sum(one.used for one in slots) >= want else Brought.NEVER
     starts: datetime = rows[0]["starts"]
-    await tx.execute(REGRANT, tenant, line.account, starts, [one.slot for one in slots], grants, limit)
-    return any(one.slot == slot and one.used + want <= grant for one, grant in zip(slots, grants, strict=True))
+    numbers = [one.slot for one in slots]
+    await tx.execute(REGRANT, tenant, line.account, starts, numbers, grants, limit, slot, PROMISE)
+    return Brought.THERE
 
 
 async def _open(tx: Tx, tenant: TenantId, run: UUID, lines: Sequence[Line], want: Amount) -> None:
@@ -184,7 +199,7 @@ def _settled(row: Row) -> Settled:
 
 def _slot(row: Row) -> Slot:
     held = row["spent"] + row["reserved"]
-    return Slot(row["slot"], row["granted"], row["basis"], held + row["uncovered"], held)
+    return Slot(row["slot"], row["granted"], row["basis"], held + row["uncovered"], held, row["promised"])
 
 
 def _enough(rows: Sequence[Row], slot: int, want: int) -> bool:

@@ -195,7 +195,8 @@ _PLACE = {"period": "$3::text", "zone": "$4::text", "unit": "$7::text", "budget"
 # A hot account's slots in the window of now, and its limit.
 SLOTS = f"""
 WITH clock AS MATERIALIZED (SELECT clock_timestamp() AS now)
-SELECT s.slot, s.granted, s.basis, s.spent, s.reserved, s.uncovered, s.starts, {_MOST.format(**_PLACE)} AS most
+SELECT s.slot, s.granted, s.basis, s.spent, s.reserved, s.uncovered, s.starts,
+    coalesce(s.promised > c.now, false) AS promised, {_MOST.format(**_PLACE)} AS most
 FROM clock c JOIN qd.budget_slots s ON s.account = $2::uuid AND s.starts = {START.format(**_PLACE)}
 WHERE s.tenant = $1 OR s.tenant IS NULL ORDER BY s.slot
 """
@@ -203,9 +204,10 @@ WHERE s.tenant = $1 OR s.tenant IS NULL ORDER BY s.slot
 # The same, held until the transaction ends.
 SLOTS_HELD = f"{SLOTS} FOR UPDATE OF s"
 
-# Give slots new grants, all of one limit.
+# Give slots new grants, all of one limit, and keep what one of them got for a moment.
 REGRANT = """
-UPDATE qd.budget_slots s SET granted = g.granted, basis = $6
+UPDATE qd.budget_slots s SET granted = g.granted, basis = $6,
+    promised = CASE WHEN s.slot = $7 THEN clock_timestamp() + $8::interval ELSE s.promised END
 FROM unnest($4::smallint[], $5::bigint[]) AS g (slot, granted)
 WHERE s.account = $2 AND s.starts = $3 AND s.slot = g.slot AND (s.tenant = $1 OR s.tenant IS NULL)
 """

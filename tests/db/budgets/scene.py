@@ -11,7 +11,7 @@ from quarterdeck.budgets.service import Budgets
 from quarterdeck.core.ids import TenantId, uuid7
 from quarterdeck.db.pool import Database, retrying
 
-RETRIES = 30
+RETRIES = 12
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,31 +156,46 @@ def test_a_limit_is_parted_without_losing_or_gaining_one_unit(limit: int, slots:
 def accounts(draw: st.DrawFn) -> tuple[int, list[Slot]]:
     """A limit, and slots that were granted it or another one before."""
     found: list[Slot] = []
+    basis = draw(st.integers(0, 20_000))
     for number in range(draw(st.integers(1, 16))):
         held, uncovered = draw(st.integers(0, 1000)), draw(st.integers(0, 50))
         granted = held + draw(st.integers(0, 1000))
-        found.append(Slot(number, granted, draw(st.integers(0, 20_000)), held + uncovered, held))
+        found.append(Slot(number, granted, basis, held + uncovered, held, draw(st.booleans())))
     return draw(st.integers(0, 20_000)), found
 
 
-@given(accounts(), st.integers(0, 15), st.integers(0, 5000))
+@given(accounts(), st.integers(0, 15), st.integers(1, 5000))
 def test_regranting_never_lets_more_in_than_the_limit_and_breaks_no_promise(
     account: tuple[int, list[Slot]], slot: int, want: int
 ):
     limit, slots = account
     grants = regrant(limit, slots, slot, want)
+    if grants is None:
+        return
     assert all(grant >= one.held for grant, one in zip(grants, slots, strict=True))
-    room = sum(max(0, grant - one.used) for grant, one in zip(grants, slots, strict=True))
-    used = sum(one.used for one in slots)
-    assert room == max(0, limit - used)
+    assert sum(max(0, grant - one.used) for grant, one in zip(grants, slots, strict=True)) <= limit - sum(
+        one.used for one in slots
+    )
+    for grant, one in zip(grants, slots, strict=True):
+        if one.slot == slot:
+            assert has_room(replace(one, granted=grant, basis=limit), limit, want)
+        elif one.promised and one.basis <= limit:
+            assert grant == one.granted
 
 
-@given(accounts(), st.integers(0, 5000))
-def test_what_all_slots_together_have_a_slot_can_get(account: tuple[int, list[Slot]], want: int):
+@given(accounts(), st.integers(1, 5000))
+def test_what_all_slots_together_have_a_slot_can_get_unless_it_is_promised(account: tuple[int, list[Slot]], want: int):
     limit, slots = account
-    grants = regrant(limit, slots, slots[0].slot, want)
-    after = replace(slots[0], granted=grants[0], basis=limit)
-    assert has_room(after, limit, want) == (sum(one.used for one in slots) + want <= limit) or want == 0
+    free = [replace(one, promised=False) for one in slots]
+    grants = regrant(limit, free, slots[0].slot, want)
+    assert (grants is not None) == (sum(one.used for one in slots) + want <= limit)
+    if grants is not None:
+        # Nothing of the limit is lost.
+        assert sum(max(grant, one.used) for grant, one in zip(grants, free, strict=True)) == limit
+
+
+def test_a_slot_that_is_not_there_gets_nothing():
+    assert regrant(100, [Slot(0, 100, 100, 0, 0)], 5, 10) is None
 
 
 def test_a_grant_that_was_made_of_a_higher_limit_gives_nothing():

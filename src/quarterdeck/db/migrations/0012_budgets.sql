@@ -52,6 +52,7 @@ CREATE TABLE qd.budget_slots (
     reserved bigint NOT NULL DEFAULT 0,
     uncovered bigint NOT NULL DEFAULT 0,        -- used beyond reservations
     presumed bigint NOT NULL DEFAULT 0,         -- the part of spent that nobody knows
+    promised timestamptz,                       -- until when nobody takes from its grant what was brought here for one
     PRIMARY KEY (account, starts, slot),
     CHECK (spent >= 0 AND reserved >= 0 AND uncovered >= 0 AND presumed >= 0),
     CHECK (spent + reserved <= granted)
