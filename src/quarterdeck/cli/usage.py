@@ -249,8 +249,14 @@ def reconcile(
 
 
 def _deck(tenant: str, *, deployment: bool) -> "Quarterdeck":
-    """A client in a tenant, or with the right to see all of them."""
-    return deck(admin=True).acting(tenant="") if deployment else deck(tenant=tenant)
+    """A client in a tenant, or with the right to see all of them. Raises BadParameter for a key that has it not."""
+    if not deployment:
+        return deck(tenant=tenant)
+    client = deck(admin=True).acting(tenant="")
+    if tenant or not client.whoami().admin:
+        wrong = "name no tenant with it" if tenant else "only a deployment admin's key sees all tenants"
+        raise typer.BadParameter(wrong, param_hint="--deployment")
+    return client
 
 
 def _keys(by: str) -> list[str]:

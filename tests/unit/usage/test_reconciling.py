@@ -104,17 +104,17 @@ def test_what_is_missing_on_one_day_and_too_much_on_the_next_was_around_midnight
     assert "around midnight" in first.causes[0]
 
 
-def test_presumed_calls_explain_what_the_provider_counted_less_where_they_are_enough():
-    (found,) = compare([ours(presumed_calls=1)], [theirs(input=900)], 0.0).differences
-    assert found.causes[0].startswith("1 calls are presumed")
-    (found,) = compare([ours(presumed_calls=1)], [theirs(input=200)], 0.0).differences
-    assert found.causes[0].startswith("The export is not complete")
-
-
-def test_more_at_the_provider_are_calls_whose_connection_broke():
-    (found,) = compare([ours()], [theirs(output=150)], 0.0).differences
+def test_presumed_calls_explain_what_the_provider_alone_has_counted():
+    (found,) = compare([ours(presumed_calls=1)], [theirs(output=150)], 0.0).differences
     assert found.what == ("output",)
-    assert found.causes[0].startswith("Calls whose connection broke")
+    assert found.causes[0].startswith("1 calls are presumed here, without tokens")
+    (found,) = compare([ours()], [theirs(output=150)], 0.0).differences
+    assert found.causes == ("The key is used by something else than this deployment.",)
+
+
+def test_less_at_the_provider_is_an_export_that_is_not_whole():
+    (found,) = compare([ours()], [theirs(input=900)], 0.0).differences
+    assert found.causes[0].startswith("The export is not complete")
 
 
 def test_prices_are_compared_where_the_tokens_agree():
