@@ -4,7 +4,19 @@ import argparse
 import sys
 from importlib import import_module
 
-BENCHES = ("engine", "agentdojo", "load", "chaos", "takeover", "console", "tools", "gate", "context", "faults", "guardrails")
+BENCHES = (
+    "engine",
+    "agentdojo",
+    "load",
+    "chaos",
+    "takeover",
+    "console",
+    "tools",
+    "gate",
+    "context",
+    "faults",
+    "guardrails",
+)
 
 
 def main() -> int:

@@ -164,7 +164,7 @@ def _on_traffic(screen: Screen, found: "Measurement", *, calibrated: bool) -> di
             ],
             empty="none scores at all",
         )
-        if calibrated:
+        if calibrated and calibration.threshold is not None:
             words = f"At most {calibration.false_positives:.2%} of this traffic flagged: {calibration.threshold:.2f}"
             screen.line(f"\n{words}", "bold")
             screen.line(calibration.agent_yaml)

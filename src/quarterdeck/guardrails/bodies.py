@@ -62,7 +62,9 @@ class Calibration(BaseModel):
     """The threshold that flags at most the wanted share, if all of the traffic is honest."""
 
     false_positives: float
-    threshold: float = Field(description="Above 1 where even the surest findings are too many.")
+    threshold: float | None = Field(
+        description="Above 1 where even the surest findings are too many; null where there was no traffic."
+    )
     agent_yaml: str
 
 

@@ -48,7 +48,7 @@ async def measure_guardrails(
     async with parts.database.tenant(tenant) as tx:
         recorded = await service.gather(tx, tenant, question)
     traffic = await service.judge(recorded, query.threshold, query.false_positives)
-    return Answer(_show(traffic, query, since))
+    return Answer(_show(traffic, query, since).model_dump())
 
 
 def _show(traffic: Traffic, query: MeasureQuery, since: datetime) -> Measurement:
@@ -77,6 +77,6 @@ def _show(traffic: Traffic, query: MeasureQuery, since: datetime) -> Measurement
         calibration=Calibration(
             false_positives=query.false_positives,
             threshold=traffic.calibrated,
-            agent_yaml=yaml_lines(traffic.calibrated),
+            agent_yaml="" if traffic.calibrated is None else yaml_lines(traffic.calibrated),
         ),
     )

@@ -36,13 +36,15 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """A tenant's traffic and the detector. `calibrated` is the threshold that flags at most the wanted share of it."""
+    """A tenant's traffic and the detector. `calibrated` is the threshold that flags at most the wanted share of it, or
+    None without traffic.
+    """
 
     recorded: Recorded
     flagged: int
     classes: Mapping[str, int]
     highest: Sequence[Suspect]
-    calibrated: float
+    calibrated: float | None
 
 
 async def gather(tx: Tx, tenant: TenantId, question: Question) -> Recorded:
@@ -63,7 +65,7 @@ async def judge(recorded: Recorded, threshold: float, false_positives: float) ->
         len(flagged),
         dict(Counter(one.leading for one in flagged).most_common()),
         sorted((one for one in suspects if one.score > 0), key=lambda one: -one.score)[:_SHOWN],
-        threshold_for((one.score for one in suspects), false_positives),
+        threshold_for((one.score for one in suspects), false_positives) if suspects else None,
     )
 
 

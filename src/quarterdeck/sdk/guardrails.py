@@ -48,7 +48,7 @@ class Calibration(Record, frozen=True, kw_only=True):
     """The threshold that flags at most a share of the traffic, and the lines of agent.yaml that use it."""
 
     false_positives: float = 0.0
-    threshold: float = 0.0
+    threshold: float | None = None
     agent_yaml: str = ""
 
 
