@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 from typing import Self
 
 from quarterdeck.guardrails.spans import plain
@@ -32,9 +33,18 @@ _NUMBER = re.compile(r"(?<![\w.,])[$€£]?[0-9]+(?:[.,' ][0-9]{3})*(?:[.,][0-9]
 _LISTED = re.compile(r"\A\s*(?:[-*+]|\(?\d{1,3}[.)])\s+")
 _QUOTE = re.compile(r"[\"“„«]([^\"“”„«»\n]{8,600})[\"”“»]")
 _NAME = re.compile(r"\b[A-Z][\w&'-]*(?:\s+(?:of|de|the|and|&)\s+[A-Z][\w&'-]*|\s+[A-Z][\w&'-]*)*")
+_LABEL = re.compile(r"[*_)\]]*(?: \([^()]{0,40}\))?[*_]*:")
+_BEFORE = re.compile(r"[\W\d_]+")
 _WORD = re.compile(r"[^\W\d_]{4,}")
 _TOKEN = re.compile(r"\w+")
 _STEM = 6
+_CENT = 0.005
+_COURTESY = re.compile(
+    r"(?i)\?\W*\Z|^\W*(?:please|thank|if you|let me|feel free|would you|could you|i am (?:sorry|happy|glad)"
+    r"|i'm (?:sorry|happy|glad)|i'd be|i can|i will|i'll|hello|hi|welcome|sorry)\b"
+    r"|\b(?:let me know|feel free|looking forward)\b"
+)
+"""What is asked, offered or said out of politeness claims nothing by itself."""
 _FEWEST = 3
 """Content words of a sentence that says something."""
 _ENOUGH, _ENOUGH_BESIDE, _TOO_FEW = 0.65, 0.5, 0.35
@@ -96,20 +106,34 @@ class Sources:
         quotes = [_flat(match[1]) for match in _QUOTE.finditer(sentence)]
         names = [*_names(sentence)]
         stems = [*_stems(sentence)]
-        if not (numbers or quotes or names) and len(stems) < _FEWEST:
+        if not (numbers or quotes) and (_COURTESY.search(sentence) or not (names or len(stems) >= _FEWEST)):
             return None
-        lacks = [
-            *(["number"] if any(value not in self._numbers for value in numbers) else []),
+        known = [float(value) for value in numbers if value in self._numbers and not value.endswith("%")]
+        wrong = [
+            *(["number"] if any(not self._has(value, known) for value in numbers) else []),
             *(["quote"] if any(f" {quote} " not in f" {self._flat} " for quote in quotes) else []),
-            *(["name"] if any(not self._knows(name) for name in names) else []),
         ]
         share = sum(stem in self._stems for stem in stems) / len(stems) if stems else 1.0
-        if share < _TOO_FEW:
-            lacks.append("statement")
-        if lacks:
-            return Claim(sentence, Support.MISSING, tuple(lacks))
-        enough = _ENOUGH_BESIDE if numbers or quotes or names else _ENOUGH
-        return Claim(sentence, Support.FOUND if share >= enough else Support.UNCLEAR)
+        sure = bool(numbers or quotes) and not wrong
+        strange = ["name"] if any(not self._knows(name) for name in names) else []
+        if share < _TOO_FEW and not sure:
+            wrong.append("statement")
+        if wrong:
+            return Claim(sentence, Support.MISSING, (*wrong, *strange))
+        enough = share >= (_ENOUGH_BESIDE if sure or names else _ENOUGH)
+        return Claim(sentence, Support.FOUND if enough and not strange else Support.UNCLEAR, tuple(strange))
+
+    def _has(self, number: str, known: Sequence[float]) -> bool:
+        """Whether a number stands in the sources, or is reckoned from two of the same sentence that do."""
+        if number in self._numbers:
+            return True
+        if number.endswith("%"):
+            return False
+        return any(
+            abs(float(number) - reckoned) < _CENT
+            for one, other in combinations(known, 2)
+            for reckoned in (one + other, abs(one - other), one * other)
+        )
 
     def _knows(self, name: str) -> bool:
         return all(token[0].casefold() in self._tokens for token in _TOKEN.finditer(name))
@@ -140,10 +164,12 @@ def _is_counted(number: str) -> bool:
 
 
 def _names(sentence: str) -> Iterator[str]:
-    """What is written with capitals; the first word of a sentence only where it has another one behind it."""
+    """What is written with capitals within a sentence. Not its first word, nor what a colon makes a label."""
     for match in _NAME.finditer(sentence):
         name = match[0]
-        if match.start() == 0 or sentence[: match.start()].strip(" \"'“„«(*_-") == "":
+        if _LABEL.match(sentence, match.end()):
+            continue
+        if not _BEFORE.sub("", sentence[: match.start()]) or sentence[: match.start()].rstrip(" *_").endswith(":"):
             _, _, name = name.partition(" ")
         if len(name) > 2 and name[:1].isupper():
             yield name

@@ -16,7 +16,8 @@ from quarterdeck.guardrails.opinion import Question
 from quarterdeck.guardrails.records import NOTHING, Hit, Ports, Seen, Subject
 from quarterdeck.releases.records import ModelPin
 
-_THRESHOLD = 0.7
+_THRESHOLD = 0.5
+"""On recorded answers of an airline's desk 97 of 100 reach it by the rules alone, and 83 reach 0.7."""
 _SECONDS = 20.0
 _MOST_SENTENCES = 20
 _MOST_SOURCES = 24_000
