@@ -169,6 +169,37 @@ async def test_a_missing_connection_is_a_warning_and_a_present_one_is_none(
     assert (await register(admin))["warnings"] == []
 
 
+async def test_each_connection_that_a_route_or_a_judge_names_is_looked_up(
+    deployment: Deployment, admin: httpx.AsyncClient
+):
+    ours, theirs = {"name": "openai", "kind": "recorded"}, {"name": "theirs", "kind": "anthropic", "key": "sk-x"}
+    for connection in (ours, theirs):
+        made = await (await deployment.admin()).post("/v1/providers", json=connection)
+        assert made.status_code == 201, made.text
+    pin = {"provider": "theirs", "id": "claude-3-5-sonnet-latest"}
+    floating = await admin.post("/v1/agents", json=body({"routes": [{"name": "quick", "pin": pin, "tasks": ["faq"]}]}))
+    assert (floating.status_code, floating.json()["errors"][0]["place"]) == (422, "manifest.routes[0].pin.id")
+
+    exact, absent = {**pin, "id": "claude-sonnet-4-5-20250929"}, {"provider": "absent", "id": "m-1"}
+    judge = {"name": "judge", "edge": "output", "check": "judge", "action": "block"}
+    changes = {
+        "routes": [{"name": "quick", "pin": exact, "tasks": ["faq"]}],
+        "guardrails": [{**judge, "settings": {"model": absent, "rubric": "Be kind."}}],
+        "budgets": [{"scope": "run", "max_micro_usd": 500_000}],
+    }
+    assert (await register(admin, changes))["warnings"] == [
+        (
+            "There is no provider connection 'absent' that this agent may use: what needs it will fail until a "
+            "deployment admin adds one."
+        )
+    ]
+    raised = {**changes, "budgets": [{"scope": "run", "max_micro_usd": 900_000}], "guardrails": []}
+    assert (await register(admin, raised))["changes"] == [
+        "budget of each run: $0.5000 \N{RIGHTWARDS ARROW} $0.9000 \N{EM DASH} this permits more",
+        "guardrail judge of the output removed (judge: block) \N{EM DASH} this permits more",
+    ]
+
+
 async def test_code_is_registered_by_deployment_admins_only(deployment: Deployment, owner: httpx.AsyncClient):
     answer = await owner.post("/v1/agents", json=body())
     assert (answer.status_code, answer.json()["code"]) == (403, "release.code_refused")
