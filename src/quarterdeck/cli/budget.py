@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from quarterdeck.cli import usage
 from quarterdeck.cli.arguments import JsonFlag, LimitOption, TenantOption, WhyOption
 from quarterdeck.cli.connect import deck
 from quarterdeck.cli.meters import bar, columns, exact, facts, quantity, rows, until
@@ -126,8 +127,8 @@ def accounts(
             ("spent", lambda one: quantity(one.spent + one.uncovered, one.unit)),
             ("reserved", lambda one: quantity(one.reserved, one.unit) if one.reserved else None),
             ("left", lambda one: quantity(one.left, one.unit)),
-            ("renews", lambda one: until(one.renews_at, person=screen.person)),
-            ("runs out", lambda one: until(one.projected_at, person=screen.person)),
+            ("renews in", lambda one: until(one.renews_at, person=screen.person)),
+            ("gone in", lambda one: until(one.projected_at, person=screen.person)),
         ],
         empty="nobody has spent anything of it in its present window",
     )
@@ -171,6 +172,10 @@ def suggest(
 
 # The same as `qd usage report`: who sets a limit looks here for what was spent.
 _ = app.command("report", epilog="Example: qd budget report --by user,model --since 7d")(report)
+
+
+# The same command under both nouns: who looks for what was spent looks here first.
+app.command("report", epilog="Example: qd budget report --by agent,model --since 7d")(usage.report)
 
 
 def _deck(tenant: str, *, deployment: bool) -> "Quarterdeck":

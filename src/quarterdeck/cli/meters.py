@@ -10,8 +10,8 @@ from quarterdeck.cli.screen import usd
 if TYPE_CHECKING:
     from quarterdeck.sdk.budgets import Budget, Spending
 
-WIDTH = 10
-"""Characters of a bar."""
+WIDTH, NARROW = 10, 6
+"""Characters of a bar, and of one in a table with many columns."""
 _PARTS = " ▏▎▍▌▋▊▉"
 _SPANS = {"1h": "/hour", "1d": "/day", "month": "/month", "total": ""}
 
@@ -24,12 +24,16 @@ class Row:
     who: str
     limit: str
     spending: "Spending | None" = None
+    shared: bool = False
+    """Whether several have an account of it."""
 
 
 def rows(budget: "Budget") -> list[Row]:
     """A line for each limit of a budget."""
     spending = {one.unit: one for one in budget.spending}
-    return [Row(budget.name, whose(budget), words, spending.get(unit)) for unit, words in limits(budget)]
+    who = whose(budget)
+    shared = who.startswith("each ")
+    return [Row(budget.name, who, words, spending.get(unit), shared) for unit, words in limits(budget)]
 
 
 def limits(budget: "Budget") -> list[tuple[str, str]]:
@@ -43,7 +47,7 @@ def limits(budget: "Budget") -> list[tuple[str, str]]:
     if budget.rpm_limit is not None:
         said.append(("", f"{budget.rpm_limit:,} calls/min"))
     if budget.tpm_limit is not None:
-        said.append(("", f"{budget.tpm_limit:,} tokens/min"))
+        said.append(("", f"{count(budget.tpm_limit)} tokens/min"))
     return said
 
 
@@ -67,10 +71,10 @@ def columns(found: Sequence[Row], *, person: bool) -> list[tuple[str, Callable[[
         ("used", lambda row: _used(row, person=person)),
         ("left", lambda row: _amount(row.spending.left, row.spending.unit) if row.spending else None),
         ("most by", _most_by),
-        ("renews", lambda row: until(row.spending.renews_at if row.spending else None, person=person)),
+        ("renews in", lambda row: until(row.spending.renews_at if row.spending else None, person=person)),
     ]
     if not person or any(_runs_out(row) for row in found):
-        wanted.append(("runs out", lambda row: until(_runs_out(row), person=person)))
+        wanted.append(("gone in", lambda row: until(_runs_out(row), person=person)))
     return wanted
 
 
@@ -100,28 +104,33 @@ def facts(budget: "Budget") -> list[tuple[str, object]]:
     return said
 
 
-def bar(percent: float) -> str:
+def bar(percent: float, width: int = WIDTH) -> str:
     """A bar for a part, with the part in per cent: full is full, however much more was used."""
-    filled = min(1.0, max(0.0, percent / 100)) * WIDTH
+    filled = min(1.0, max(0.0, percent / 100)) * width
     whole = int(filled)
-    part = _PARTS[int((filled - whole) * len(_PARTS))] if whole < WIDTH else ""
-    return f"{'█' * whole}{part}".ljust(WIDTH, "░").replace(" ", "░") + f" {percent:>3.0f} %"
+    part = _PARTS[int((filled - whole) * len(_PARTS))] if whole < width else ""
+    return f"{'█' * whole}{part}".ljust(width, "░").replace(" ", "░") + f" {percent:>3.0f} %"
 
 
 def quantity(amount: int, unit: str) -> str:
     """An amount of an account in words."""
-    return usd(amount) if unit == "micro_usd" else f"{amount:,} {unit}"
+    return usd(amount) if unit == "micro_usd" else f"{count(amount)} {unit}"
+
+
+def count(amount: int) -> str:
+    """A number for people: 12,345, but 1.99M."""
+    return f"{amount:,}" if amount < 1_000_000 else f"{amount / 1_000_000:.2f}".rstrip("0").rstrip(".") + "M"
 
 
 def until(at: datetime | None, *, person: bool, now: datetime | None = None) -> object:
-    """How far ahead a time is, in one unit, for people who look at many; the time itself for pipes."""
+    """How far ahead a time is, in one unit, for people who look at many of them; the time itself for pipes."""
     if at is None or not person:
         return at
     seconds = int((at - (now or datetime.now(UTC))).total_seconds())
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
-            return f"in {seconds // size} {unit}"
-    return f"in {seconds} s" if seconds > 0 else "now"
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s" if seconds > 0 else "now"
 
 
 def exact(dollars: float) -> str:
@@ -132,17 +141,18 @@ def exact(dollars: float) -> str:
 
 def _amount(amount: int, unit: str) -> str:
     """The same where the unit was said already."""
-    return usd(amount) if unit == "micro_usd" else f"{amount:,}"
+    return usd(amount) if unit == "micro_usd" else count(amount)
 
 
 def _used(row: Row, *, person: bool) -> object:
     if row.spending is None:
         return None
-    return bar(row.spending.used_percent) if person else row.spending.used_percent
+    return bar(row.spending.used_percent, NARROW) if person else row.spending.used_percent
 
 
 def _most_by(row: Row) -> str:
-    return _by(row.spending) if row.spending is not None else ""
+    """Who has used most, where that is not who the budget is for."""
+    return _by(row.spending) if row.spending is not None and row.shared else ""
 
 
 def _by(one: "Spending") -> str:

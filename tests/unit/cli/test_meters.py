@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from quarterdeck.cli.meters import bar, columns, exact, limits, rows, until, whose
+from quarterdeck.cli.meters import bar, columns, count, exact, limits, rows, until, whose
 from quarterdeck.sdk.budgets import Budget, Spending
 
 NOW = datetime(2026, 6, 9, 12, tzinfo=UTC)
@@ -46,7 +46,7 @@ def test_a_budget_has_a_line_for_each_of_its_limits():
     found = rows(budget)
     said = {name: read(found[1]) for name, read in columns(found, person=True)}
     assert (said["for"], said["left"], said["most by"]) == ("each user", "49,000", "ann of 4")
-    assert "runs out" not in said, "a column that says nothing is left out"
+    assert "gone in" not in said, "a column that says nothing is left out"
 
 
 @pytest.mark.parametrize(
@@ -66,9 +66,9 @@ def test_whose_spending_is_limited_is_said_in_words(source: str, scope: str, tar
 
 def test_how_far_ahead_is_told_in_one_unit_and_as_a_time_to_pipes():
     at = NOW + timedelta(hours=6, minutes=53)
-    assert until(at, person=True, now=NOW) == "in 6 h"
+    assert until(at, person=True, now=NOW) == "6 h"
     assert until(at, person=False) == at
-    assert until(NOW + timedelta(days=9), person=True, now=NOW) == "in 9 d"
+    assert until(NOW + timedelta(days=9), person=True, now=NOW) == "9 d"
     assert until(NOW, person=True, now=NOW) == "now"
     assert until(None, person=True) is None
 
@@ -78,3 +78,10 @@ def test_how_far_ahead_is_told_in_one_unit_and_as_a_time_to_pipes():
 )
 def test_dollars_are_written_with_the_digits_that_they_have(dollars: float, text: str):
     assert exact(dollars) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "shown"), [(999_999, "999,999"), (1_000_000, "1M"), (1_987_000, "1.99M"), (12_300_000, "12.3M")]
+)
+def test_large_numbers_are_short(number: int, shown: str):
+    assert count(number) == shown
