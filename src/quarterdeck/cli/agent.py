@@ -9,7 +9,7 @@ import typer
 
 from quarterdeck.cli.arguments import JsonFlag, LimitOption, TenantOption
 from quarterdeck.cli.connect import deck
-from quarterdeck.cli.facts import members, text
+from quarterdeck.cli.facts import items, members, text
 from quarterdeck.cli.screen import Screen
 from quarterdeck.spec.findings import AgentInvalid, Severity
 from quarterdeck.spec.marks import Marks, suggest
@@ -64,6 +64,9 @@ def check(
     screen.line(f"{draft.manifest['agent']}@{draft.id[:12]}: no errors", "green")
     model = members(draft.manifest["model"])
     screen.line(f"model {text(model, 'id')} over {text(model, 'provider')}")
+    for route in map(members, items(draft.manifest.get("routes"))):
+        pin = members(route["pin"])
+        screen.line(f"route {text(route, 'name')}: {text(pin, 'id')} over {text(pin, 'provider')}")
     if draft.grants:
         screen.line("")
         screen.table(
