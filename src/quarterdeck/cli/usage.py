@@ -44,7 +44,7 @@ DeploymentOption = Annotated[bool, typer.Option("--deployment", help="All tenant
 
 
 @app.command(
-    epilog="Examples: qd usage report --by agent,model --since 7d\n\n"
+    epilog="Example: qd usage report --by agent,model --since 7d\n\n"
     "qd usage report --by tag:plan --every month --tz Europe/Berlin --csv > plans.csv\n\n"
     "qd usage report --by tool --where agent=desk"
 )
@@ -93,7 +93,7 @@ def report(  # noqa: PLR0913  # what can be asked
 
 
 @app.command(
-    epilog="Examples: qd usage concentration\n\nqd usage concentration --among agent --since 2026-11-01 --top 5"
+    epilog="Example: qd usage concentration\n\nqd usage concentration --among agent --since 2026-11-01 --top 5"
 )
 def concentration(
     among: Annotated[
@@ -125,7 +125,7 @@ def concentration(
             screen.line(line, "dim")
 
 
-@app.command(epilog="Examples: qd usage outliers --since 7d\n\nqd usage outliers --where agent=desk --threshold 5")
+@app.command(epilog="Example: qd usage outliers --since 7d\n\nqd usage outliers --where agent=desk --threshold 5")
 def outliers(
     since: SinceOption = "30d",
     until: UntilOption = "",
@@ -166,7 +166,7 @@ def outliers(
     )
 
 
-@app.command("savings", epilog="Examples: qd usage savings\n\nqd usage savings --by model --since 7d")
+@app.command("savings", epilog="Example: qd usage savings\n\nqd usage savings --by model --since 7d")
 def savings_(  # noqa: PLR0913  # what can be asked
     by: ByOption = "agent",
     since: SinceOption = "30d",
@@ -200,7 +200,7 @@ def savings_(  # noqa: PLR0913  # what can be asked
 
 
 @app.command(
-    epilog="Examples: qd usage reconcile openai-usage.json --provider openai\n\n"
+    epilog="Example: qd usage reconcile openai-usage.json --provider openai\n\n"
     "qd usage reconcile costs.csv usage.csv --provider claude --tolerance 1\n\n"
     "qd usage reconcile bill.csv --provider gateway --map input_tokens=prompt --map cost=usd"
 )
