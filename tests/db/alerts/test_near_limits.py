@@ -36,7 +36,7 @@ def tool(number: int, word: str, *, failed: bool = False) -> list[object]:
     return [intent, ToolAnswered(call=call, content=(Text("found"),), is_error=failed)]
 
 
-async def near(client: httpx.AsyncClient, **query: object) -> list[dict[str, object]]:
+async def near(client: httpx.AsyncClient, **query: str) -> list[dict[str, object]]:
     answer = await client.get("/v1/alerts/near-limits", params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()["items"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,7 +40,7 @@ def test_the_next_level_takes_the_place_of_the_one_before():
 def test_a_new_window_ends_it_and_may_tell_it_again():
     deck = Deck()
     deck.look(account(8.1), at=LATE)
-    tomorrow = {"began_at": RENEWS, "renews_at": RENEWS + timedelta(days=1)}
+    tomorrow: dict[str, Any] = {"began_at": RENEWS, "renews_at": RENEWS + timedelta(days=1)}
     assert deck.look(account(0.0, **tomorrow), at=RENEWS) == []
     assert deck.ended == ["its window is over"]
     assert len(deck.look(account(8.1, **tomorrow), at=RENEWS + timedelta(hours=23))) == 1
@@ -101,7 +102,8 @@ def test_many_users_at_a_level_are_one_alert_that_names_the_first_of_them():
     assert said == (
         "9 users have used 80 % of budget each-user or more; most used $8.80 of $10.00 by u8, renews in 10 min."
     )
-    assert [one["account"] for one in deck.standing[0].facts["accounts"]] == ["u8", "u7", "u6", "u5", "u4"]
+    facts: Any = deck.standing[0].facts
+    assert [one["account"] for one in facts["accounts"]] == ["u8", "u7", "u6", "u5", "u4"]
     assert deck.look(*users, of_user("u9", 8.0), at=LATE) == []
     assert [alert.count for alert in deck.standing] == [10]
 
