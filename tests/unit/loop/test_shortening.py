@@ -23,7 +23,8 @@ from tests.toolbox import a_grant
 TRUSTED, UNTRUSTED = Label("tool:contacts", Trust.TRUSTED), Label("tool:search", Trust.UNTRUSTED)
 POLICY = ContextPolicy(max_tokens=4_000, keep_turns=2, results_over=500)
 ASKED = UserMessage((Text("Pay what Erika asks for to erika@example.com."),))
-GRANTS = (a_grant("search", effect="read"), a_grant("contacts", effect="read", trust="trusted"))
+PAY = a_grant("pay", effect="payment", destinations=("to",))
+GRANTS = (PAY, a_grant("search", effect="read"), a_grant("contacts", effect="read", trust="trusted"))
 
 
 class Notes:
@@ -289,6 +290,9 @@ async def _compare(life: Life, talk: Talk) -> None:
     for value in VALUES:
         plain, now = whole.of(value), seen.of(value)
         assert _RANK[now] >= _RANK[plain]
+        pointed, points = whole.see(PAY, {"to": value}), seen.see(PAY, {"to": value})
+        assert _RANK[points.origins["to"]] >= _RANK[pointed.origins["to"]]
+        assert pointed.clean or not points.clean
         holding = [one for one in life.log.state.summaries if value in words_of(one)]
         if plain is Origin.MODEL and any(_names_sources(one) for one in holding):
             assert now is Origin.UNTRUSTED
