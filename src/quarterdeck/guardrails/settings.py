@@ -8,6 +8,7 @@ from typing import cast
 from quarterdeck.core.json import Json
 from quarterdeck.guardrails.records import Unusable
 from quarterdeck.releases.records import ModelPin
+from quarterdeck.releases.view import pin_in
 
 Settings = Mapping[str, Json]
 
@@ -61,14 +62,11 @@ def mapping(settings: Settings, name: str) -> Mapping[str, Json]:
 
 
 def pin(settings: Settings, name: str = "model") -> ModelPin | None:
-    """An exact model, asked so that it answers the same as far as it can; None where there is none."""
+    """An exact model; None where there is none."""
     members = mapping(settings, name)
     if not members:
         return None
-    return ModelPin(
-        provider=text(members, "provider"),
-        id=text(members, "id"),
-        temperature=number(members, "temperature", 0.0) if members.get("temperature") is not None else None,
-        max_output_tokens=int(number(members, "max_output_tokens", 1024)),
-        timeout=number(members, "timeout", 30.0),
-    )
+    try:
+        return pin_in(members)
+    except ValueError:
+        raise Unusable(f"`{name}` has to name a provider and an exact model.") from None
