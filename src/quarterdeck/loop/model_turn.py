@@ -49,7 +49,7 @@ class ModelTurn:
         degree = degrees.wanted(self._questions.left, has_cheaper=has_cheaper)
         squeezed = False
         while True:
-            if not step.again:
+            if not step.again or degree is Degree.SHORTER:
                 await self._make_room(step, degree)
             trouble = await self._ask(step, degree)
             if _too_long(trouble) and not squeezed:
