@@ -163,7 +163,7 @@ def _of_account(account: Account) -> dict[str, Json]:
         "budget": account.budget,
         "scope": account.scope,
         "window": account.window,
-        "unit": account.unit,
+        "unit": "micro_usd" if account.unit == "usd" else account.unit,
         "limit": account.limit,
         "spent": account.spent,
         "began_at": moment(account.began_at),

@@ -91,6 +91,7 @@ def test_money_and_tokens_of_one_budget_are_told_apart():
     deck = Deck()
     tokens = account(unit="tokens", limit=0, spent=0)
     assert len(deck.look(account(8.1), replace(tokens, limit=100, spent=90), at=LATE)) == 2
+    assert [alert.facts["unit"] for alert in deck.standing] == ["micro_usd", "tokens"]
     deck.look(account(8.1), replace(tokens, limit=100, spent=10), at=LATE)
     assert deck.ended == ["less is used than was reckoned"]
 
