@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
 from quarterdeck.pacing import rules, store, store_turns
 from quarterdeck.pacing.records import Asker, Lane
@@ -36,9 +35,3 @@ async def _grow(tx: Tx, lanes: Iterable[Lane], now: float) -> None:
         found = await store.lock(tx, lane.name)
         if found is not None:
             await store.write(tx, rules.grow(*found))
-
-
-async def tidy(database: Database) -> None:
-    """Forget lanes that are not used any more."""
-    async with database.system.transaction() as tx:
-        await store_turns.tidy(tx)

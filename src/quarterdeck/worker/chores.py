@@ -21,6 +21,7 @@ from quarterdeck.db import partitions
 from quarterdeck.db.pool import Database
 from quarterdeck.db.wakes import DELIVER, Wakes
 from quarterdeck.engine import store as engine
+from quarterdeck.pacing import store_turns as turns
 from quarterdeck.rates import store_counts as counts
 from quarterdeck.recall import service as recall
 from quarterdeck.runs import admission, children, sweep
@@ -194,6 +195,7 @@ class Chores:
             await engine.prune(tx)
             await sweep.tidy(tx)
             await counts.sweep(tx)
+            await turns.tidy(tx)
             await recall.sweep(tx)
             await partitions.make_partitions(tx)
         await budgets.prune(self._db)

@@ -184,3 +184,17 @@ async def test_without_the_database_nobody_asks_under_a_known_limit(pacer: Pacer
     pacer._queue(LANE).crowded = True
     turn = await pacer.turn(LANE, asker(), lambda: 10.0, (600, None))
     assert isinstance(turn, Wait)
+
+
+async def test_lanes_of_keys_that_are_gone_are_forgotten_and_those_in_use_are_not(database: Database):
+    await crowd(database, asker())
+    old = LaneName("openai", "fedcba9876543210")
+    async with database.system.transaction() as tx:
+        await store.open_lane(tx, old)
+        await tx.execute("UPDATE qd.pace_lanes SET made_at = now() - interval '8 days'")
+        await tx.execute(
+            "UPDATE qd.pace_lanes SET used_at = extract(epoch FROM now()) - 3600 WHERE fingerprint = $1",
+            LANE.fingerprint,
+        )
+        await store_turns.tidy(tx)
+        assert [lane.name for lane in (await store.every(tx))[0]] == [LANE]
