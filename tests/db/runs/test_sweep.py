@@ -1,6 +1,7 @@
 """Whatever is stranded is queued again, once, and says so in its log."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from quarterdeck.runs import sweep
 from quarterdeck.runs.events import RunFinished
@@ -53,6 +54,20 @@ async def test_a_worker_is_told_of_cancels_even_when_the_wake_was_lost(scene: Sc
     await scene.runs.cancel(scene.tenant, hold.run, "key:k", "")
     async with scene.database.system.transaction() as tx:
         assert await sweep.cancelling(tx, worker.id) == [hold.run]
+
+
+async def test_a_run_that_waits_for_its_provider_is_due_when_it_is_called_and_no_other_is(scene: Scene):
+    called, other = await scene.submit(), await scene.submit()
+    async with scene.database.system.transaction() as tx:
+        parked = "UPDATE qd.runs SET status = 'waiting_for_retry', reason = $2, available_at = $3 WHERE id = $1"
+        far_off = datetime.now(UTC) + timedelta(hours=1)
+        await tx.execute(parked, called.id, "pace", far_off)
+        await tx.execute(parked, other.id, "switch", far_off)
+        both = [(scene.tenant, called.id), (scene.tenant, other.id)]
+        assert await sweep.hasten(tx, both) == 1
+        assert await sweep.hasten(tx, both) == 0
+        due = await tx.fetch("SELECT id FROM qd.runs WHERE available_at <= clock_timestamp()")
+        assert [row["id"] for row in due] == [called.id]
 
 
 class Deaf:
