@@ -16,6 +16,7 @@ FOUND = "custom"
 """What is found where a check gives no name for it."""
 _SECONDS = 2.0
 _NAME = re.compile(r"[\w][\w .:/-]{0,59}")
+_AROUND = frozenset({"found", "text", "advice"})
 _MOST_HITS = 50
 _LONGEST_ADVICE = 300
 
@@ -69,18 +70,21 @@ def told(subject: Subject) -> JsonObject:
 def understood(answer: Json, text: str) -> Seen:
     """What a check's answer says. Raises NotUnderstood.
 
-    Nothing was found: null, true, "" or an empty list. Something was: false, a name for it, a list of names or of
-    objects (`what`, and if wanted `count`, `score`, `where`). An object around them, `{found: ..., text: ...,
-    advice: ...}`, may give the text without what was found and a sentence for whoever wrote it.
+    Nothing was found: null, true, "" or an empty list. Something was: false, a name for it, an object (`what`, and if
+    wanted `count`, `score`, `where`), or a list of names and objects. An object around any of these, `{found: ...,
+    text: ..., advice: ...}`, may give the text without what was found and a sentence for whoever wrote it.
     """
-    if isinstance(answer, Mapping):
-        left, advice = answer.get("text"), answer.get("advice", "")
-        if (left is not None and not isinstance(left, str)) or not isinstance(advice, str):
-            raise NotUnderstood("`text` and `advice` have to be texts.")
-        hits = _hits(answer.get("found"), text, shorten(advice, _LONGEST_ADVICE))
-        return Seen(hits, left) if hits else NOTHING
-    hits = _hits(answer, text, "")
-    return Seen(hits) if hits else NOTHING
+    if not isinstance(answer, Mapping) or "what" in answer:
+        hits = _hits(answer, text, "")
+        return Seen(hits) if hits else NOTHING
+    strange = answer.keys() - _AROUND
+    if strange:
+        raise NotUnderstood("An object has to have `found` or `what`.")
+    left, advice = answer.get("text"), answer.get("advice", "")
+    if (left is not None and not isinstance(left, str)) or not isinstance(advice, str):
+        raise NotUnderstood("`text` and `advice` have to be texts.")
+    hits = _hits(answer.get("found"), text, shorten(advice, _LONGEST_ADVICE))
+    return Seen(hits, left) if hits else NOTHING
 
 
 def _hits(found: Json, text: str, advice: str) -> tuple[Hit, ...]:
@@ -88,8 +92,8 @@ def _hits(found: Json, text: str, advice: str) -> tuple[Hit, ...]:
         return ()
     if found is False:
         return (Hit(FOUND, advice=advice),)
-    if isinstance(found, str):
-        return (Hit(_named(found, text), advice=advice),)
+    if isinstance(found, str | Mapping):
+        return (_hit(found, text, advice),)
     if isinstance(found, Sequence) and len(found) <= _MOST_HITS:
         return tuple(_hit(one, text, advice) for one in found)
     raise NotUnderstood("It has to answer null, false, a name, a list of names, or an object with these as `found`.")

@@ -164,7 +164,9 @@ class TestCustom:
             ("tone", "tone", 1, 1.0),
             (["tone"], "tone", 1, 1.0),
             ([{"what": "rude words", "count": 3, "score": 0.7}], "rude words", 3, 0.7),
+            ({"what": "rude words", "count": 2}, "rude words", 2, 1.0),
             ({"found": False}, "custom", 1, 1.0),
+            ({"found": {"what": "tone"}, "advice": "Be kind."}, "tone", 1, 1.0),
         ],
     )
     def test_something_was_found(self, answer: object, what: str, count: int, score: float):
@@ -182,7 +184,7 @@ class TestCustom:
         assert [(one.what, one.where) for one in judgement.findings] == [("custom", "custom")]
 
     @pytest.mark.parametrize(
-        "answer", [7, {"found": 7}, {"text": 1}, [7], [{"count": "x"}], [{"score": 3}], ["x"] * 51]
+        "answer", [7, {"ok": False}, {"found": 7}, {"text": 1}, [7], [{"count": "x"}], [{"score": 3}], ["x"] * 51]
     )
     def test_an_answer_that_is_none_counts_as_a_check_that_broke(self, answer: object):
         asked = Asked(custom=answer)  # pyright: ignore[reportArgumentType]
