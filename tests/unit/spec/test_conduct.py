@@ -8,6 +8,7 @@ from quarterdeck.spec.checks import CHECKS, EDGES, ON_INPUT, ON_OUTPUT
 from quarterdeck.spec.guardrails import checks_on, flaws
 from tests.unit.spec.folders import HEAD, complaints, read, write
 
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "agent.md"
 QUICK = "routes: {quick: {model: {provider: openai, id: gpt-4.1-nano-2025-04-14}, when: {tasks: [faq]}}}"
 BACKUP = "routes: {backup: {model: {provider: anthropic, id: claude-sonnet-4-5-20250929}}}"
 MODEL = "{provider: openai, id: gpt-4.1-2025-04-14}"
@@ -273,6 +274,15 @@ def test_every_check_has_an_edge_and_only_actions_of_that_edge():
             assert edge in EDGES
             assert set(actions) <= set(ON_INPUT if edge == "input" else ON_OUTPUT)
     assert {*checks_on("input"), *checks_on("output")} == set(CHECKS)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_reference_names_every_check_with_its_settings_and_actions(name: str):
+    kind = CHECKS[name]
+    row = next(line for line in REFERENCE.read_text().splitlines() if line.startswith(f"| `{name}` |"))
+    assert [f"`{setting}`" in row for setting in kind.settings] == [True] * len(kind.settings)
+    of_edges = [column.split() for column in row.split("|")[4:6]]
+    assert of_edges == [list(kind.actions.get(edge, ())) for edge in EDGES]
 
 
 @pytest.mark.parametrize("name", CHECKS)
