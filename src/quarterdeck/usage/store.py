@@ -1,30 +1,23 @@
-"""SQL of the ledger: rows come in, one statement for all of them. What reads it stands in `store_reports`."""
+"""SQL of the ledger: rows come in. What reads it stands in `store_reports` and `store_spenders`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from quarterdeck.core.json import encode_text
 from quarterdeck.db.records import Tx
-from quarterdeck.usage.records import State, UsageRow
+from quarterdeck.usage.records import UsageRow
 
 _MOST = 10**15
 """More than anybody ever used: a provider that says more must not keep a run's events out of its log."""
 _MOST_MS = 2**31 - 1
 
-# Enter tries of calls. What is there already stays, except that the provider's word replaces a presumption.
+# Enter a try of a call. What is there already stays, except that the provider's word replaces a presumption. A plain
+# list of values: it is planned once, where arrays that are unnested are planned anew each time, for twice the CPU.
 ENTER = """
 INSERT INTO qd.usage AS u (tenant, run, call, attempt, tried, step, at, agent, release, user_id, thread, root_run,
     provider, model, served_model, route, purpose, tools, tags, input, output, cache_read, cache_write, reasoning,
     cost_micro_usd, priced, state, saved_cache, saved_route, saved_trim, trimmed_tokens, ms)
-SELECT tenant, run, call, attempt, tried, step, at, agent, release, user_id, thread, root_run, provider,
-    model, served_model, route, purpose, tools::text[], tags::jsonb, input, output, cache_read, cache_write, reasoning,
-    cost, priced, state, saved_cache, saved_route, saved_trim, trimmed_tokens, ms
-FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::int[], $5::int[], $6::int[], $7::timestamptz[], $8::text[],
-    $9::text[], $10::text[], $11::uuid[], $12::uuid[], $13::text[], $14::text[], $15::text[], $16::text[], $17::text[],
-    $18::text[], $19::text[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], $24::bigint[], $25::bigint[],
-    $26::boolean[], $27::text[], $28::bigint[], $29::bigint[], $30::bigint[], $31::bigint[], $32::int[])
-    AS t (tenant, run, call, attempt, tried, step, at, agent, release, user_id, thread, root_run, provider, model,
-    served_model, route, purpose, tools, tags, input, output, cache_read, cache_write, reasoning, cost, priced, state,
-    saved_cache, saved_route, saved_trim, trimmed_tokens, ms)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24,
+    $25, $26, $27, $28, $29, $30, $31, $32)
 ON CONFLICT (tenant, run, call, attempt, tried) DO UPDATE SET served_model = excluded.served_model,
     input = excluded.input, output = excluded.output, cache_read = excluded.cache_read,
     cache_write = excluded.cache_write, reasoning = excluded.reasoning, cost_micro_usd = excluded.cost_micro_usd,
@@ -39,21 +32,15 @@ async def enter(tx: Tx, rows: Sequence[UsageRow]) -> None:
     """Enter tries of calls, in the transaction of the events that tell of them. The same again changes nothing.
 
     Where a try was presumed spent, a row that says what it really used takes its place. Wants the tenant's transaction.
+    Several rows travel together.
     """
-    if rows:
-        columns = zip(*(_parameters(row) for row in _once(rows)), strict=True)
-        _ = await tx.execute(ENTER, *(list(column) for column in columns))
-
-
-def _once(rows: Iterable[UsageRow]) -> Iterable[UsageRow]:
-    """Each key once, since one statement can't write a row twice: what was spent goes before what is presumed."""
-    kept: dict[object, UsageRow] = {}
-    for row in rows:
-        key = (row.tenant, row.run, row.call, row.attempt, row.tried)
-        known = kept.get(key)
-        if known is None or (known.state is State.PRESUMED and row.state is State.SPENT):
-            kept[key] = row
-    return kept.values()
+    match rows:
+        case []:
+            pass
+        case [row]:
+            _ = await tx.execute(ENTER, *_parameters(row))
+        case _:
+            await tx.executemany(ENTER, [_parameters(row) for row in rows])
 
 
 def _parameters(row: UsageRow) -> tuple[object, ...]:
@@ -75,7 +62,7 @@ def _parameters(row: UsageRow) -> tuple[object, ...]:
         row.served_model,
         row.route,
         row.purpose,
-        _array(dict.fromkeys(row.tools)),
+        list(dict.fromkeys(row.tools)),
         encode_text(row.tags),
         _count(row.input),
         _count(row.output),
@@ -95,8 +82,3 @@ def _parameters(row: UsageRow) -> tuple[object, ...]:
 
 def _count(value: int) -> int:
     return max(0, min(value, _MOST))
-
-
-def _array(values: Iterable[str]) -> str:
-    """PostgreSQL's way to write an array: unnest would lay out an array of arrays flat."""
-    return "{" + ",".join('"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values) + "}"

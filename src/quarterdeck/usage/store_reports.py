@@ -82,11 +82,14 @@ ORDER BY bucket, place
 _BEST = "LEFT JOIN unnest({given}) WITH ORDINALITY AS best ({names}, place) ON {alike}"
 _ALIKE = "coalesce({key}, '') = coalesce(best.{name}, '') AND ({key} IS NULL) = (best.{name} IS NULL)"
 
-# Each tool of a call with its place among them, and the first of those that are looked at marked.
-_TOOLS = """JOIN LATERAL (
-    SELECT t.name, t.place, row_number() OVER (ORDER BY t.place) = 1 AS first
-    FROM unnest(CASE WHEN cardinality(u.tools) = 0 THEN ARRAY['(none)'] ELSE u.tools END)
-        WITH ORDINALITY AS t (name, place) {chosen}
+# Each tool of a call with its place among them.
+_EACH = "unnest(CASE WHEN cardinality(u.tools) = 0 THEN ARRAY['(none)'] ELSE u.tools END) WITH ORDINALITY"
+_TOOLS = f"CROSS JOIN LATERAL {_EACH} AS tool (name, place)"
+
+# The same of those that are looked at, numbered.
+_SOME_TOOLS = f"""JOIN LATERAL (
+    SELECT t.name, t.place, row_number() OVER (ORDER BY t.place) AS nth
+    FROM {_EACH} AS t (name, place) WHERE t.name = ANY({{chosen}}::text[])
 ) tool ON true"""
 
 
@@ -133,8 +136,7 @@ class Narrowing:
         """Each call once for each of its tools, where tools are spoken of."""
         if not wanted and not self.tools:
             return ""
-        chosen = f"WHERE t.name = ANY({self.put(list(self.tools))}::text[])" if self.tools else ""
-        return _TOOLS.format(chosen=chosen)
+        return _SOME_TOOLS.format(chosen=self.put(list(self.tools))) if self.tools else _TOOLS
 
 
 async def report(tx: Tx, reader: Reader, question: Question) -> tuple[list[Group], Sums]:
@@ -142,7 +144,7 @@ async def report(tx: Tx, reader: Reader, question: Question) -> tuple[list[Group
     largest, count = await _largest(tx, reader, question)
     narrowing = Narrowing(reader, question.filters)
     tools = narrowing.tool_join(wanted=_TOOL in question.by)
-    sums = _sums(split=bool(tools))
+    sums = _sums(split=bool(tools), first="tool.nth = 1" if narrowing.tools else "tool.place = 1")
     statement = _REPORT.format(
         place="best.place" if largest else "NULL::bigint",
         bucket=_bucket(narrowing, question),
@@ -199,19 +201,24 @@ def _bucket(narrowing: Narrowing, question: Question) -> str:
     return f"date_trunc({narrowing.put(str(question.every))}::text, u.at, {narrowing.put(question.zone)}::text)"
 
 
-def _sums(*, split: bool) -> dict[str, str]:
+def _sums(*, split: bool, first: str) -> dict[str, str]:
     """What is added up: calls, or the shares of calls that fall to each of their tools."""
     sums = {name: f"sum({_share(column) if split else column})" for name, column in _COLUMNS.items()}
     sums |= {name: f"count(*) FILTER (WHERE {counted})" for name, counted in _COUNTED.items()}
     if split:
-        sums |= {f"whole_{name}": f"count(*) FILTER (WHERE {each} AND tool.first)" for name, each in _COUNTED.items()}
+        sums |= {f"whole_{name}": f"count(*) FILTER (WHERE {each} AND {first})" for name, each in _COUNTED.items()}
     return sums
 
 
 def _share(column: str) -> str:
     parts = "greatest(cardinality(u.tools), 1)"
-    # What is saved may be negative, and division rounds towards zero.
-    return f"sign({column})::bigint * ((abs({column}) + tool.place - 1) / {parts})"
+    if column != _COLUMNS["saved_cache"]:
+        return f"({column} + tool.place - 1) / {parts}"
+    # This may be negative, and division rounds towards zero.
+    return (
+        f"CASE WHEN {column} < 0 THEN -((tool.place - 1 - {column}) / {parts})"
+        f" ELSE ({column} + tool.place - 1) / {parts} END"
+    )
 
 
 def _total(rows: Sequence[Row], *, split: bool) -> Sums:

@@ -4,6 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from quarterdeck.core.ids import AgentName, RunId, TenantId, ThreadId, uuid7
 from quarterdeck.db.pool import Database
@@ -270,3 +272,47 @@ async def test_where_most_runs_cost_the_same_one_that_costs_ten_times_as_much_st
     await enter(*(row(cost=100) for _ in range(50)), row(cost=1000))
     (found,) = await usage.outliers(Reader(tenant), ALL, 3.5, 10)
     assert (found.run.cost, round(found.times)) == (1000, 10)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("abc"),
+            st.lists(st.sampled_from(["t1", "t2", "t3"]), max_size=3),
+            st.integers(0, 1000),
+            st.integers(-50, 50),
+            st.sampled_from([State.SPENT, State.PRESUMED]),
+            st.integers(0, 50),
+        ),
+        max_size=25,
+    ),
+    st.sampled_from([(), ("user",), ("tool",), ("user", "tool"), ("tag:plan", "tool", "state")]),
+    st.sampled_from([None, Every.HOUR, Every.DAY]),
+    st.integers(1, 4),
+)
+async def test_however_it_is_told_apart_every_report_adds_up_to_the_same_whole(usage, row, calls, by, every, top):
+    tenant = TenantId(uuid7())
+    rows = [
+        row(
+            tenant=tenant,
+            user=user,
+            tools=tuple(tools),
+            cost=cost,
+            saved_cache=saved,
+            state=state,
+            at=AT + timedelta(hours=hour),
+            tags={"plan": user} if hour % 2 else {},
+        )
+        for user, tools, cost, saved, state, hour in calls
+    ]
+    async with usage.database.tenant(tenant) as tx:
+        await store.enter(tx, rows)
+    report = await usage.report(Reader(tenant), Question(ALL, by, every, top=top))
+    assert (report.total.calls, report.total.cost) == (len(rows), sum(one.cost or 0 for one in rows))
+    assert report.total.saved_cache == sum(one.saved_cache for one in rows)
+    assert report.total.presumed_calls == sum(one.state is State.PRESUMED for one in rows)
+    assert sum(group.sums.cost for group in report.groups) == report.total.cost
+    assert sum(group.sums.saved_cache for group in report.groups) == report.total.saved_cache
+    assert len({group.keys for group in report.groups if not group.rest}) <= top
+    assert all(group.groups >= 1 for group in report.groups)
