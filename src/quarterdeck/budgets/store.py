@@ -158,7 +158,7 @@ def _asked(run: UUID, lines: Sequence[Line], want: Amount) -> tuple[object, ...]
 
 def _said(rows: Sequence[Row], lines: Sequence[Line], run: UUID, want: Amount) -> Reservation:
     """The verdict: what no waiting can help comes first, then what a minute helps, then what lies in other slots."""
-    stood = [row for row in rows if row["n"] is not None]
+    stood = sorted((row for row in rows if row["n"] is not None), key=lambda row: row["n"])
     if rows[0]["taken"] or rows[0]["holds"] is not None:
         return Reserved(tuple(_left(row, _line(row, lines)) for row in stood), again=rows[0]["holds"] is not None)
     against = [row for row in stood if not row["fits"]]

@@ -21,7 +21,8 @@ def _asked(first: int) -> str:
     """The lines as they are asked for, from so many parameters on, with their windows by the database's clock."""
     of = {"period": "w.period", "zone": "w.zone", "unit": "w.unit", "budget": "w.budget", "most": "w.believed"}
     kinds = ("uuid", "text", "text", "text", "smallint", "smallint", "bigint", "bigint", "uuid")
-    arrays = ", ".join(f"${first + place}::{kind}[]" for place, kind in enumerate(kinds))
+    # Behind a SELECT the planner does not know how many there are, and keeps one plan instead of making one each time.
+    arrays = ", ".join(f"(SELECT ${first + place}::{kind}[])" for place, kind in enumerate(kinds))
     return f"""
 clock AS MATERIALIZED (SELECT clock_timestamp() AS now),
 asked AS MATERIALIZED (
@@ -42,18 +43,17 @@ WITH {_asked(8)},
 earlier AS MATERIALIZED (
     SELECT max(attempt) AS holds FROM qd.budget_reservations
     WHERE tenant = $1 AND run = $2 AND call = $3 AND state = 'reserved'
-), seen AS MATERIALIZED (
-    SELECT a.n, coalesce(bool_or(s.slot = a.slot), false) AS opened, coalesce(sum(s.spent), 0)::bigint AS spent,
-        coalesce(sum(s.reserved), 0)::bigint AS reserved, coalesce(sum(s.uncovered), 0)::bigint AS uncovered,
-        max(s.basis) AS basis,
-        coalesce(sum(s.spent + s.reserved + s.uncovered) FILTER (WHERE s.slot = a.slot), 0)::bigint AS own
-    FROM asked a LEFT JOIN qd.budget_slots s
-        ON s.account = a.account AND s.starts = a.starts AND (s.tenant = $1 OR s.tenant IS NULL)
-    GROUP BY a.n
 ), lines AS MATERIALIZED (
     SELECT a.*, s.opened, s.spent, s.reserved, s.uncovered, s.own,
         CASE WHEN a.told < 0 THEN s.basis ELSE a.told END AS most
-    FROM asked a JOIN seen s USING (n) WHERE a.told >= 0 OR s.opened
+    FROM asked a CROSS JOIN LATERAL (
+        SELECT coalesce(bool_or(s.slot = a.slot), false) AS opened, coalesce(sum(s.spent), 0)::bigint AS spent,
+            coalesce(sum(s.reserved), 0)::bigint AS reserved, coalesce(sum(s.uncovered), 0)::bigint AS uncovered,
+            coalesce(sum(s.spent + s.reserved + s.uncovered) FILTER (WHERE s.slot = a.slot), 0)::bigint AS own,
+            max(s.basis) AS basis
+        FROM qd.budget_slots s
+        WHERE s.account = a.account AND s.starts = a.starts AND (s.tenant = $1 OR s.tenant IS NULL)) s
+    WHERE a.told >= 0 OR s.opened
 ), ready AS MATERIALIZED (
     SELECT e.holds, coalesce((SELECT bool_and(opened) FROM lines), true) AS opened FROM earlier e
 ), held AS MATERIALIZED (
@@ -68,9 +68,9 @@ earlier AS MATERIALIZED (
         h.used - l.own AS since
     FROM lines l JOIN held h USING (n)
 ), verdict AS MATERIALIZED (
-    SELECT r.holds, r.opened, r.holds IS NULL AND r.opened AND coalesce((SELECT bool_and(fits) FROM judged), true)
-        AND (SELECT count(*) FROM judged) = (SELECT count(*) FROM lines) AS taken
-    FROM ready r
+    SELECT r.holds, r.opened, r.holds IS NULL AND r.opened AND j.fit AS taken
+    FROM ready r CROSS JOIN (
+        SELECT coalesce(bool_and(fits), true) AND count(*) = (SELECT count(*) FROM lines) AS fit FROM judged) j
 ), written AS (
     UPDATE qd.budget_slots s SET spent = h.spent, reserved = h.reserved + l.amount,
         granted = CASE WHEN l.slots = 1 THEN greatest(l.most, h.spent + h.reserved + l.amount) ELSE h.granted END,
@@ -89,7 +89,7 @@ earlier AS MATERIALIZED (
 )
 SELECT v.holds, v.opened, v.taken, l.n::int AS n, l.most, l.amount, l.spent + coalesce(j.since, 0) AS spent, l.reserved,
     l.uncovered, l.ends, extract(epoch FROM l.ends - c.now)::float8 AS seconds, j.fits, j.elsewhere
-FROM verdict v CROSS JOIN clock c LEFT JOIN lines l ON true LEFT JOIN judged j USING (n) ORDER BY l.n
+FROM verdict v CROSS JOIN clock c LEFT JOIN lines l ON true LEFT JOIN judged j USING (n)
 """
 
 # Open the accounts that are missing: all slots of those that nobody has opened in this window, and the run's own slot,

@@ -91,7 +91,8 @@ async def test_a_tenant_can_set_no_budget_of_everything_and_see_only_what_hits_i
         await put(wide, wakes, wanted(tenant, Scope.EVERYTHING))
     async with wide.system.transaction() as tx:
         other = TenantId(uuid7())
-        await tx.execute("INSERT INTO qd.tenants (tenant, slug, name) VALUES ($1, 'other', 'Other')", other)
+        columns = "(tenant, slug, name, blob_key)"
+        await tx.execute(f"INSERT INTO qd.tenants {columns} VALUES ($1, 'other', 'Other', 'k')", other)
     await put(wide, wakes, wanted(None, Scope.TENANT, target="other"))
     async with wide.tenant(tenant) as tx:
         assert await store_budgets.hitting(tx, tenant) == []
