@@ -16,6 +16,8 @@ BENCHES = (
     "context",
     "faults",
     "guardrails",
+    "budget",
+    "usage",
 )
 
 
