@@ -8,6 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from functools import partial
 
 from quarterdeck.core.errors import Unavailable
@@ -15,7 +16,7 @@ from quarterdeck.core.json import Json
 from quarterdeck.core.log import get
 from quarterdeck.db.following import Follower
 from quarterdeck.db.pool import Database, retrying
-from quarterdeck.db.wakes import PACE, Wakes
+from quarterdeck.db.wakes import PACE, Heard, Wakes
 from quarterdeck.pacing import rules, store
 from quarterdeck.pacing.measured import Measured
 from quarterdeck.pacing.queue import HORIZON, Queue
@@ -45,13 +46,18 @@ class Pacer:
         self._measured: dict[LaneName, Measured] = {}
         self._follower = Follower("pacing", self._look, wakes, PACE)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._deaf: Callable[[], None] | None = None
 
     async def start(self) -> None:
         """Read what is known, and follow it. Raises Unavailable."""
+        if self._wakes is not None:
+            self._deaf = self._wakes.listen(PACE, self._heard)
         await self._follower.start(patient=False)
 
     async def close(self) -> None:
         """Follow no more, and give back what was leased."""
+        if self._deaf is not None:
+            self._deaf()
         await self._follower.close()
         for task in self._tasks:
             task.cancel()
@@ -199,13 +205,28 @@ class Pacer:
 
     def _tell(self, before: Lane, after: Lane) -> None:
         if self._wakes is not None:
-            self._wakes.send(PACE, 1, key="pace")
+            name = after.name
+            item: list[Json] = [name.connection, name.fingerprint, name.model, after.held_until]
+            self._wakes.send(PACE, item, key=name.key)
         facts: dict[str, Json] = {"provider": after.name.connection, "model": after.name.model}
         if after.refusals > before.refusals:
             held = round(after.held_until - self._now(), 1)
             _log.info("pacing.refused", **facts, held=held, requests=after.requests.now, tokens=after.tokens.now)
         elif after.requests.most != before.requests.most or after.tokens.most != before.tokens.most:
             _log.info("pacing.learned", **facts, requests=after.requests.most, tokens=after.tokens.most)
+
+    def _heard(self, heard: Heard) -> None:
+        """Others were refused: hold back at once, before what they have learned is read."""
+        for item in heard.items:
+            match item:
+                case [str(connection), str(fingerprint), str(model), float(until)]:
+                    name = LaneName(connection, fingerprint, model)
+                    lane = self._lanes.get(name)
+                    if lane is not None and lane.held_until < until:
+                        self._lanes[name] = replace(lane, held_until=until)
+                        self._queue(name).withdraw()
+                case _:
+                    pass
 
     async def _look(self) -> None:
         async with self._database.system.transaction() as tx:

@@ -6,7 +6,10 @@ import time
 import pytest
 
 from quarterdeck.core.ids import RunId, TenantId, uuid7
+from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
+from quarterdeck.db.urls import urls_of
+from quarterdeck.db.wakes import Wakes
 from quarterdeck.pacing import job, store, store_turns
 from quarterdeck.pacing.records import Asker, Go, LaneName, Source, Told, Wait
 from quarterdeck.pacing.service import Pacer
@@ -198,3 +201,23 @@ async def test_lanes_of_keys_that_are_gone_are_forgotten_and_those_in_use_are_no
         )
         await store_turns.tidy(tx)
         assert [lane.name for lane in (await store.every(tx))[0]] == [LANE]
+
+
+async def test_a_refusal_is_heard_of_before_it_is_read(database: Database, settings: Settings):
+    wakes = Wakes(urls_of(settings).listen)
+    await wakes.start()
+    one, other = Pacer(database, wakes), Pacer(database, wakes)
+    await one.start()
+    await other.start()
+    assert (await go(one, limits=(600, None))).paced
+    await other._follower.look()
+    await other._follower.close()  # from here on it only listens
+    turn = await go(one, limits=(600, None))
+    await one.refused(turn, Told(retry_after=30))
+    until = time.monotonic() + 5
+    while not other.held(LANE) and time.monotonic() < until:
+        await asyncio.sleep(0.01)
+    assert other.held(LANE) == pytest.approx(30, abs=5)
+    await one.close()
+    await other.close()
+    await wakes.close()
