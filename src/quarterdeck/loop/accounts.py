@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from msgspec import structs
+
 from quarterdeck.budgets import store as budgets
-from quarterdeck.budgets.records import Amount, Line, Refused, Reserved
+from quarterdeck.budgets.records import Amount, Left, Line, Refused, Reserved
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import ThreadId
 from quarterdeck.db.records import Tx
@@ -19,6 +21,8 @@ from quarterdeck.runs.records import Run
 from quarterdeck.usage import store as usage
 from quarterdeck.usage.records import State, UsageRow
 
+CHECK = "budget"
+"""The name of this check in the log, after those of the model gate."""
 SLICE = "closing"
 """The reservation from which the last answer is paid. It is made once a run, with its first question."""
 LOST, INTERRUPTED = "lost", "interrupted"
@@ -46,6 +50,14 @@ class Stake:
     trimmed_tokens: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """A question for which money is set aside, and what its limits have left."""
+
+    called: ModelCalled
+    left: tuple[Left, ...]
+
+
 @dataclass(slots=True)
 class _Open:
     called: ModelCalled
@@ -65,8 +77,18 @@ class Accounts:
         self._open: dict[str, _Open] = {}
         self._tried: dict[str, int] = {}
 
-    async def set_aside(self, tx: Tx, called: ModelCalled, stake: Stake) -> Reserved | Refused:
-        """Set a question's worst case aside under all its limits or under none; the last answer's with the first."""
+    async def set_aside(self, tx: Tx, called: ModelCalled, stake: Stake) -> Paid | Refused:
+        """Set a question's worst case aside under all its limits or under none; the last answer's with the first.
+
+        Paid: the question as it goes into the log, with this among the checks that it has passed.
+        """
+        outcome = await self._reserve(tx, called, stake)
+        if isinstance(outcome, Refused):
+            return outcome
+        decision = structs.replace(called.decision, checks=(*called.decision.checks, CHECK))
+        return Paid(structs.replace(called, decision=decision), outcome.left)
+
+    async def _reserve(self, tx: Tx, called: ModelCalled, stake: Stake) -> Reserved | Refused:
         run = self._run
         if stake.closing is not None:
             lasting = tuple(line for line in stake.lines if not line.waits)

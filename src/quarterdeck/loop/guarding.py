@@ -12,7 +12,7 @@ from quarterdeck.gates.builtin import person_for
 from quarterdeck.guardrails import inputs, outputs
 from quarterdeck.guardrails.holdback import Delta, Holdback
 from quarterdeck.guardrails.leaks import canary_of, marked
-from quarterdeck.guardrails.records import Edge, Judgement, Ports, Subject, Verdict
+from quarterdeck.guardrails.records import Action, Edge, Judgement, Ports, Subject, Verdict
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
 from quarterdeck.loop.talk import Talk
@@ -109,12 +109,26 @@ class Guarding:
         run = self._attempt.run
         return await self._attempt.around.read_blobs(run.tenant, str(run.id), keys) if keys else {}
 
-    async def judge_output(self, step: int, content: tuple[Spoken, ...]) -> Judged:
-        """Judge a final answer. What the rules take out of it is not in the content that comes back."""
+    async def judge_words(self, step: int, content: tuple[Spoken, ...]) -> Judged:
+        """Take out of words that come with tool calls what rules take out. Whoever listens sees them, too."""
+        text = "".join(part.text for part in content if isinstance(part, Text))
+        taking = tuple(rule for rule in self._output if rule.action == Action.REDACT)
+        if not taking or not text.strip():
+            return Judged(content, (), text)
+        judgement = await outputs.judge(taking, await self._in_context(text), self._ports)
+        if judgement.text == text:
+            return Judged(content, (), text)
+        return Judged(_with_words(content, judgement.text), (_event(Edge.OUTPUT, step, judgement),), judgement.text)
+
+    async def judge_output(self, step: int, content: tuple[Spoken, ...], *, last: bool = False) -> Judged:
+        """Judge a final answer. What the rules take out of it is not in the content that comes back.
+
+        `last`: there is no asking again.
+        """
         text = "".join(part.text for part in content if isinstance(part, Text))
         subject = await self._in_context(text)
         judgement = await outputs.judge(self._output, subject, self._ports)
-        if judgement.verdict is Verdict.RETRY and NUDGE in self._attempt.recorder.state.nudges:
+        if judgement.verdict is Verdict.RETRY and (last or NUDGE in self._attempt.recorder.state.nudges):
             judgement = _for_good(judgement)
         event = _event(Edge.OUTPUT, step, judgement)
         match judgement.verdict:
@@ -150,7 +164,9 @@ class Guarding:
     async def _in_context(self, text: str) -> Subject:
         """With what the answer can rest on and what it must not tell."""
         talk = await self._talk.conversation()
-        sources = tuple(_words(message.content) for message in talk.said if isinstance(message, ToolMessage))
+        # What the user said themselves may be said back to them.
+        heard = (message for message in talk.said if isinstance(message, ToolMessage | UserMessage))
+        sources = tuple(_words(message.content) for message in heard)
         return replace(self._subject(text), sources=sources, system=talk.system, canary=self._canary)
 
 

@@ -13,13 +13,13 @@ from quarterdeck.loop.answers import answered, clean, drifts
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.degrees import Degree
 from quarterdeck.loop.deltas import Deltas
-from quarterdeck.loop.guarding import Guarding, Held
+from quarterdeck.loop.guarding import Guarding, Held, Judged
 from quarterdeck.loop.questions import Denied, Draft, Questions, Trouble, Unaffordable, Unanswered
 from quarterdeck.loop.shortening import Shortening
 from quarterdeck.loop.talk import Talk
 from quarterdeck.runs.conversation import told
 from quarterdeck.runs.events import ModelAnswered, ModelFailed, RunClosing
-from quarterdeck.runs.messages import Call, Message, ModelMessage, ToolMessage
+from quarterdeck.runs.messages import Call, Message, ModelMessage, Spoken, ToolMessage
 from quarterdeck.runs.records import StopReason
 
 _LEAST_SHOWN = 2_000
@@ -196,16 +196,20 @@ class ModelTurn:
         if request.purpose == SLICE:
             content = tuple(part for part in content if not isinstance(part, Call))
         said: ModelAnswered = answered(request, answer, content, recorder.state.faults + 1)
-        if self._guarding.of_output and not ModelMessage(content).calls:
-            judged = await self._guarding.judge_output(request.step, content)
-            recorder.emit(structs.replace(said, content=judged.content), *judged.events)
-        else:
-            judged = None
+        if not self._guarding.of_output:
             recorder.emit(said)
-        if isinstance(deltas, Held):
-            deltas.end(ModelMessage(content).text if judged is None else judged.shown)
+        else:
+            judged = await self._judge(request, content)
+            recorder.emit(structs.replace(said, content=judged.content), *judged.events)
+            if isinstance(deltas, Held):
+                deltas.end(judged.shown)
         same = self._attempt.around.models.same_model(request.pin, answer.served_model)
         recorder.emit(*drifts(request, answer, same_model=same))
+
+    async def _judge(self, request: ModelRequest, content: tuple[Spoken, ...]) -> Judged:
+        if ModelMessage(content).calls:
+            return await self._guarding.judge_words(request.step, content)
+        return await self._guarding.judge_output(request.step, content, last=request.purpose == SLICE)
 
 
 _WAITED_OUT = frozenset({Fault.RATE_LIMITED, Fault.PACED, Fault.DIVERGED, Fault.NOT_RECORDED})

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from msgspec.structs import replace
-
 from quarterdeck.budgets.estimates import worst_case
 from quarterdeck.budgets.records import BudgetsUnknown, Left, Line, Refused, Unit
 from quarterdeck.budgets.refusals import budget_words, rate_words
@@ -186,8 +184,7 @@ class Questions:
             beside=bool(draft.request.purpose),
             unpriced=not priced and any(line.unit is Unit.USD for line in stake.lines),
         )
-        decision = await attempt.around.models.decide(draft.request, attempt.release, used, draft.choice)
-        return replace(decision, checks=(*decision.checks, "budget"))
+        return await attempt.around.models.decide(draft.request, attempt.release, used, draft.choice)
 
     async def _pay(self, called: ModelCalled, stake: Stake) -> Refused | None:
         """Commit the question with what is set aside for it, or learn what is not enough."""

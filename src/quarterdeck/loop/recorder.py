@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 
 from msgspec.structs import replace
 
-from quarterdeck.budgets.records import Refused, Reserved
+from quarterdeck.budgets.records import Refused
 from quarterdeck.core import log as logs
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Unavailable
@@ -13,7 +13,7 @@ from quarterdeck.db.faults import CommitUnknown
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
 from quarterdeck.db.wakes import ADMIT, CONTROL
-from quarterdeck.loop.accounts import Accounts, Stake
+from quarterdeck.loop.accounts import Accounts, Paid, Stake
 from quarterdeck.loop.ledger import Child, Ledger
 from quarterdeck.runs import log, rules, view
 from quarterdeck.runs.events import Event, ModelCalled, RunParked, RunReleased, ToolCalled
@@ -96,41 +96,43 @@ class Recorder:
                 await undisturbed(self._patiently(lambda tx: self._append(tx, events, state)))
                 del self._events[: len(events)]
 
-    async def ask(self, called: ModelCalled, stake: Stake) -> Reserved | Refused:
+    async def ask(self, called: ModelCalled, stake: Stake) -> Paid | Refused:
         """Commit what was emitted and a question, with what is set aside for it, in one transaction.
 
         Refused: nothing is set aside, and the question is not in the log; what was emitted before it is.
         """
         async with self._turn:
             events, state = self._events[:], self.state
-            asked = apply(state, called, self.hold.attempt, self._clock.now())
-            outcome: list[Reserved | Refused] = []
+            outcome: list[Paid | Refused] = []
 
             async def work(tx: Tx) -> None:
                 # What the last question really cost is booked first: the rest of its worst case may pay for this one.
                 await self._accounts.enter(tx, events)
                 outcome[:] = [await self._accounts.set_aside(tx, called, stake)]
-                if isinstance(outcome[0], Reserved):
-                    await self._write(tx, [*events, called], asked)
+                if isinstance(outcome[0], Paid):
+                    await self._write(tx, [*events, outcome[0].called], self._after(state, outcome[0].called))
                 elif events:
                     await self._write(tx, events, state)
 
             await undisturbed(self._patiently(work))
             del self._events[: len(events)]
-            if isinstance(outcome[0], Reserved):
-                self.state = replace(asked, last_seq=self.state.last_seq)
-                self._accounts.asked(called, stake)
+            if isinstance(outcome[0], Paid):
+                self.state = replace(self._after(state, outcome[0].called), last_seq=self.state.last_seq)
+                self._accounts.asked(outcome[0].called, stake)
             return outcome[0]
 
-    async def set_aside(self, called: ModelCalled, stake: Stake) -> Reserved | Refused:
+    def _after(self, state: RunState, called: ModelCalled) -> RunState:
+        return apply(state, called, self.hold.attempt, self._clock.now())
+
+    async def set_aside(self, called: ModelCalled, stake: Stake) -> Paid | Refused:
         """Set a question's worst case aside once more: for another try of what may have been charged already."""
-        outcome: list[Reserved | Refused] = []
+        outcome: list[Paid | Refused] = []
 
         async def work(tx: Tx) -> None:
             outcome[:] = [await self._accounts.set_aside(tx, called, stake)]
 
         await undisturbed(self._patiently(work))
-        if isinstance(outcome[0], Reserved):
+        if isinstance(outcome[0], Paid):
             self._accounts.asked(called, stake)
         return outcome[0]
 

@@ -92,6 +92,15 @@ async def test_what_is_taken_out_of_an_answer_stands_nowhere(station: Station, a
         assert not any("bob@example.com" in row.data for row in await station.rows(run))
 
 
+async def test_words_beside_a_call_are_redacted_too(station: Station) -> None:
+    station.guardrails = (on("output", "pii", "redact", kinds=["email"]),)
+    run = await station.submit()
+    async with station.worker({"steps": [{"text": LEAK, "call": "look"}, {"text": "done"}]}):
+        assert (await station.until(run)).status is Status.SUCCEEDED
+    assert station.tools.calls_of("look") == 1
+    assert not any("bob@example.com" in row.data for row in await station.rows(run))
+
+
 async def test_a_blocked_answer_is_withheld_and_the_user_is_told_so(station: Station) -> None:
     station.guardrails = (on("output", "pii", "block", kinds=["email"], message="I can't say that."),)
     run = await station.submit()
