@@ -9,8 +9,7 @@ import typer
 
 from quarterdeck.cli.screen import Screen, harmless
 from quarterdeck.core.json import Json
-from quarterdeck.usage.exports import NAMES, BadLine, read
-from quarterdeck.usage.reconciling import ExportDay, plain
+from quarterdeck.spec.exports import NAMES, BadLine, ExportDay, plain, read
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import TypeAlias
 
 from quarterdeck.core.money import MicroUsd, show
+from quarterdeck.spec.exports import ExportDay, plain
 from quarterdeck.usage.records import DaySums
 
 _DAY = timedelta(days=1)
@@ -16,27 +17,6 @@ _ROUNDING = 1.0
 """Micro-USD that a call's cost may be off by: each is rounded up."""
 _BATCH = 0.5
 Place: TypeAlias = tuple[date, str]
-
-
-@dataclass(frozen=True, slots=True)
-class ExportDay:
-    """What a provider says of one model on one day in UTC. `input` includes the cached; None = it does not say."""
-
-    day: date
-    model: str
-    calls: int | None = None
-    input: int | None = None
-    output: int | None = None
-    cached: int | None = None
-    cost: int | None = None
-
-    def plus(self, other: "ExportDay") -> "ExportDay":
-        """Both together; what one of them does not say is what the other says."""
-        sums = {name: _sum(getattr(self, name), getattr(other, name)) for name in _COUNTS}
-        return replace(self, **sums)
-
-
-_COUNTS = tuple(field.name for field in fields(ExportDay))[2:]
 
 
 class Kind(StrEnum):
@@ -100,11 +80,6 @@ def compare(
         first=first,
         last=last,
     )
-
-
-def plain(model: str) -> str:
-    """A model's name without what providers put around it."""
-    return model.strip().lower().removeprefix("models/")
 
 
 def _kept(days: Iterable[DaySums]) -> dict[Place, DaySums]:
@@ -256,7 +231,3 @@ def _price_differs(ours: DaySums, theirs: ExportDay) -> tuple[str, ...]:
     if ours.cached:
         causes.append("Tokens that were written to or read from the cache are priced otherwise there.")
     return tuple(causes)
-
-
-def _sum(one: int | None, other: int | None) -> int | None:
-    return other if one is None else one if other is None else one + other

@@ -15,6 +15,7 @@ from quarterdeck.http.actor import READERS, Actor, ActorDep
 from quarterdeck.http.answers import Answer
 from quarterdeck.http.fixes import invalid
 from quarterdeck.http.parts import PartsDep
+from quarterdeck.spec.exports import ExportDay
 from quarterdeck.usage import rules, tables, view
 from quarterdeck.usage.bodies import (
     Concentration,
@@ -28,7 +29,6 @@ from quarterdeck.usage.bodies import (
     Savings,
     UsageReport,
 )
-from quarterdeck.usage.reconciling import ExportDay
 from quarterdeck.usage.records import Filters, Question, Reader, Report
 from quarterdeck.usage.service import Usage
 from quarterdeck.usage.store_reports import DIMENSIONS

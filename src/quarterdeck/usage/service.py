@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Tx
+from quarterdeck.spec.exports import ExportDay
 from quarterdeck.usage import reconciling, rules, store_reports, store_spenders
-from quarterdeck.usage.reconciling import ExportDay, Reconciliation
+from quarterdeck.usage.reconciling import Reconciliation
 from quarterdeck.usage.records import Filters, Question, Reader, Report, Spread
 from quarterdeck.usage.rules import Outlier
 

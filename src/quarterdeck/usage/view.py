@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from quarterdeck.core.money import MicroUsd, to_usd
+from quarterdeck.spec.exports import ExportDay
 from quarterdeck.usage import rules
-from quarterdeck.usage.reconciling import Difference, ExportDay, Reconciliation
+from quarterdeck.usage.reconciling import Difference, Reconciliation
 from quarterdeck.usage.records import DaySums, Filters, Group, Report, Spender, Spread, Sums
 from quarterdeck.usage.rules import Outlier
 

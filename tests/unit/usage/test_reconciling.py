@@ -5,7 +5,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quarterdeck.usage.reconciling import ExportDay, Kind, compare
+from quarterdeck.spec.exports import ExportDay
+from quarterdeck.usage.reconciling import Kind, compare
 from quarterdeck.usage.records import DaySums
 
 DAY = date(2026, 11, 3)

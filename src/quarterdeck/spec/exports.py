@@ -7,7 +7,7 @@ of them are flattened to one row of names and values first; what a name means st
 import csv
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from itertools import chain
@@ -15,7 +15,6 @@ from typing import TypeAlias, cast
 
 from quarterdeck.core.json import decode
 from quarterdeck.core.text import shorten
-from quarterdeck.usage.reconciling import ExportDay
 
 _MARK = b"\xef\xbb\xbf"
 """What some programs begin a file of UTF-8 with."""
@@ -44,11 +43,37 @@ _WRITTEN = re.compile(r"cache_creation.*input_tokens|usage_input_tokens_cache_wr
 
 
 @dataclass(frozen=True, slots=True)
+class ExportDay:
+    """What a provider says of one model on one day in UTC. `input` includes the cached; None = it does not say."""
+
+    day: date
+    model: str
+    calls: int | None = None
+    input: int | None = None
+    output: int | None = None
+    cached: int | None = None
+    cost: int | None = None
+
+    def plus(self, other: "ExportDay") -> "ExportDay":
+        """Both together; what one of them does not say is what the other says."""
+        sums = {name: _sum(getattr(self, name), getattr(other, name)) for name in _COUNTS}
+        return replace(self, **sums)
+
+
+_COUNTS = tuple(field.name for field in fields(ExportDay))[2:]
+
+
+@dataclass(frozen=True, slots=True)
 class BadLine:
     """A line that can't be read."""
 
     line: int
     problem: str
+
+
+def plain(model: str) -> str:
+    """A model's name without what providers put around it."""
+    return model.strip().lower().removeprefix("models/")
 
 
 class _Unreadable(Exception):
@@ -255,3 +280,7 @@ def _number(value: object, name: str) -> Decimal:
     if not number.is_finite():
         raise _Unreadable(f"{name}: {shorten(str(value), 40)!r} is no number")
     return number
+
+
+def _sum(one: int | None, other: int | None) -> int | None:
+    return other if one is None else one if other is None else one + other

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.core.json import encode
-from quarterdeck.usage.exports import BadLine, read
-from quarterdeck.usage.reconciling import ExportDay
+from quarterdeck.spec.exports import BadLine, ExportDay, read
 
 OPENAI_USAGE = {
     "object": "page",
