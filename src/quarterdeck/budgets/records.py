@@ -53,15 +53,6 @@ class Unit(StrEnum):
     REQUESTS = "requests"
 
 
-class Kept(StrEnum):
-    """How a reservation stands. `presumed`: nobody knows what was used, so all of it counts as spent."""
-
-    RESERVED = "reserved"
-    SPENT = "spent"
-    PRESUMED = "presumed"
-    RETURNED = "returned"
-
-
 class Declared(Protocol):
     """A limit that a release declares: `releases.records.BudgetLimit`."""
 

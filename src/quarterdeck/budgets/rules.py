@@ -140,9 +140,10 @@ def has_room(slot: Slot, limit: int, want: int) -> bool:
     return slot.basis <= limit and slot.used + want <= slot.granted
 
 
-def regrant(limit: int, slots: Sequence[Slot], slot: int, want: int) -> list[int] | None:
-    """New grants, in the order of `slots`: `slot` gets what it wants, and what nobody uses is parted anew. None: there
-    is not so much, or not until those who were promised it have used it or let it be.
+def regrant(limit: int, slots: Sequence[Slot], slot: int, want: int, among: int) -> list[int] | None:
+    """New grants, in the order of `slots`: `slot` gets what it wants, and what nobody uses is parted anew among the
+    first `among` slots, which are those that runs take from now. None: there is not so much, or not until those who
+    were promised it have used it or let it be.
 
     What was spent and reserved stands, so with a lowered limit grants may sum to more than it: then nothing is left.
     """
@@ -150,11 +151,10 @@ def regrant(limit: int, slots: Sequence[Slot], slot: int, want: int) -> list[int
     free = limit - sum(max(one.used, one.granted) if one.slot in kept else one.used for one in slots)
     if free < want or all(one.slot != slot for one in slots):
         return None
-    shares = iter(part(free - want, len(slots) - len(kept)))
-    return [
-        one.granted if one.slot in kept else max(one.held, one.used + next(shares) + (want if one.slot == slot else 0))
-        for one in slots
-    ]
+    taking = [one.slot for one in slots if one.slot not in kept and (one.slot < among or one.slot == slot)]
+    shares = dict(zip(taking, part(free - want, len(taking)), strict=True))
+    shares[slot] += want
+    return [one.granted if one.slot in kept else max(one.held, one.used + shares.get(one.slot, 0)) for one in slots]
 
 
 def settle(budget: Budget) -> Budget:

@@ -119,7 +119,7 @@ async def rebalance(tx: Tx, tenant: TenantId, line: Line, slot: int, want: int) 
     slots = [_slot(row) for row in rows]
     # The limit was read before the slots were held: a change since then makes the next reservation come back here.
     limit = min(int(row["most"]) for row in rows)
-    grants = regrant(limit, slots, slot, want)
+    grants = regrant(limit, slots, slot, want, line.slots)
     if grants is None:
         return Brought.LATER if limit - sum(one.used for one in slots) >= want else Brought.NEVER
     starts: datetime = rows[0]["starts"]

@@ -17,6 +17,7 @@ from quarterdeck.core.ids import TenantId, uuid7
 from quarterdeck.db.pool import Database
 from tests.db.budgets.scene import Limit, Till, run_id
 
+# Interleavings differ each time, so that looking for a smaller example would find nothing but others.
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 DECLARED = [Limit("run", max_micro_usd=700_000), Limit("agent", "day", 2_000_000, 1_500_000)]
 

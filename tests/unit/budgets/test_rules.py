@@ -164,12 +164,12 @@ def accounts(draw: st.DrawFn) -> tuple[int, list[Slot]]:
     return draw(st.integers(0, 20_000)), found
 
 
-@given(accounts(), st.integers(0, 15), st.integers(1, 5000))
+@given(accounts(), st.integers(0, 15), st.integers(1, 5000), st.integers(1, 16))
 def test_regranting_never_lets_more_in_than_the_limit_and_breaks_no_promise(
-    account: tuple[int, list[Slot]], slot: int, want: int
+    account: tuple[int, list[Slot]], slot: int, want: int, among: int
 ):
     limit, slots = account
-    grants = regrant(limit, slots, slot, want)
+    grants = regrant(limit, slots, slot, want, among)
     if grants is None:
         return
     assert all(grant >= one.held for grant, one in zip(grants, slots, strict=True))
@@ -187,15 +187,20 @@ def test_regranting_never_lets_more_in_than_the_limit_and_breaks_no_promise(
 def test_what_all_slots_together_have_a_slot_can_get_unless_it_is_promised(account: tuple[int, list[Slot]], want: int):
     limit, slots = account
     free = [replace(one, promised=False) for one in slots]
-    grants = regrant(limit, free, slots[0].slot, want)
+    grants = regrant(limit, free, slots[0].slot, want, 16)
     assert (grants is not None) == (sum(one.used for one in slots) + want <= limit)
     if grants is not None:
         # Nothing of the limit is lost.
         assert sum(max(grant, one.used) for grant, one in zip(grants, free, strict=True)) == limit
 
 
+def test_slots_that_nobody_takes_from_any_more_give_what_they_have():
+    slots = [Slot(number, 100, 400, 30, 30) for number in range(4)]
+    assert regrant(400, slots, 0, 50, 2) == [30 + 50 + 115, 30 + 115, 30, 30]
+
+
 def test_a_slot_that_is_not_there_gets_nothing():
-    assert regrant(100, [Slot(0, 100, 100, 0, 0)], 5, 10) is None
+    assert regrant(100, [Slot(0, 100, 100, 0, 0)], 5, 10, 16) is None
 
 
 def test_a_grant_that_was_made_of_a_higher_limit_gives_nothing():
