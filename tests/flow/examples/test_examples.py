@@ -123,8 +123,9 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         worker = asyncio.create_task(work(settings, urls_of(settings), stop))
         owner = await deployment.tenant("acme")
         admin = await deployment.admin(quarterdeck_tenant="acme")
-        made = await (await deployment.admin()).post("/v1/providers", json={"name": "openai", "kind": "recorded"})
-        assert made.status_code == 201, made.text
+        for name in ("openai", "anthropic"):
+            made = await (await deployment.admin()).post("/v1/providers", json={"name": name, "kind": "recorded"})
+            assert made.status_code == 201, made.text
         yield Stage(settings, owner, admin)
         stop.set()
         await worker
