@@ -168,9 +168,10 @@ class Asking:
     ) -> ModelAnswer:
         """One try at the pace that all workers keep. What comes of it is told to the pace."""
         self._spare(request.pin)
-        if self.pacer is None:
-            return await self._send(found, model, request, delta)
         options = wire_options(found.kind, found.options)
+        pace = self._pace(found.name, options.max_concurrency)
+        if self.pacer is None:
+            return await self._send(pace, model, request, delta)
         name = LaneName(found.name, fingerprint, request.pin.id if limits_by_model(found.kind, options) else "")
         self._lanes[found.name, request.pin.id] = name
         limits = (options.rpm_limit, options.tpm_limit)
@@ -180,7 +181,7 @@ class Asking:
         if isinstance(turn, Wait):
             raise ModelFault(turn.why, code=Fault.PACED, retryable=True, retry_after=turn.seconds)
         try:
-            answer = await self._send(found, model, request, delta)
+            answer = await self._send(pace, model, request, delta)
         except ModelFault as fault:
             if fault.fault is Fault.RATE_LIMITED:
                 told = fault.pace or Told()
@@ -194,23 +195,25 @@ class Asking:
         self.pacer.heard(turn, answer.pace, used or None)
         return answer
 
-    async def _send(self, found: Connection, model: Model, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
+    async def _send(self, pace: Pace, model: Model, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
         """One try, as one of so many under way. What comes of it is told to the model's circuit."""
-        route = (found.name, request.pin.id)
-        with await self._pace(found).turn():
-            given = self.outages.ask(route)
-            if not isinstance(given, Pass):
-                raise self._spared(request.pin, given.seconds)
-            outcome = Outcome.NO_WORD
-            try:
-                answer = await model.answer(request, delta)
-                outcome = Outcome.WELL
-            except ModelFault as fault:
-                outcome = outcome_of(fault.fault)
-                raise
-            finally:
-                self.outages.tell(route, given, outcome)
-            return answer
+        with await pace.turn():
+            given = self.outages.ask((request.pin.provider, request.pin.id))
+            if isinstance(given, Pass):
+                return await self._send_now(given, model, request, delta)
+        raise self._spared(request.pin, given.seconds)
+
+    async def _send_now(self, given: Pass, model: Model, request: ModelRequest, delta: Delta | None) -> ModelAnswer:
+        outcome = Outcome.NO_WORD
+        try:
+            answer = await model.answer(request, delta)
+            outcome = Outcome.WELL
+        except ModelFault as fault:
+            outcome = outcome_of(fault.fault)
+            raise
+        finally:
+            self.outages.tell((request.pin.provider, request.pin.id), given, outcome)
+        return answer
 
     def _spare(self, pin: ModelPin) -> None:
         """Ask nothing of a model that is left alone for longer than one would wait in place."""
@@ -230,11 +233,10 @@ class Asking:
             return 0.0  # the pace says when
         return _wait(fault, number, left)
 
-    def _pace(self, found: Connection) -> Pace:
-        most = _most(found)
-        pace = self._paces.get(found.name)
+    def _pace(self, connection: str, most: int) -> Pace:
+        pace = self._paces.get(connection)
         if pace is None:
-            pace = self._paces[found.name] = Pace(most, shared=self.pacer is not None)
+            pace = self._paces[connection] = Pace(most, shared=self.pacer is not None)
         pace.allow(most)
         return pace
 
@@ -249,7 +251,3 @@ def _wait(fault: ModelFault, number: int, left: float) -> float | None:
     backoff = min(_BACKOFF_LIMIT, _BACKOFF * 2**number)
     wait = asked + random.uniform(0.0, min(backoff, asked or backoff))
     return wait if wait < left else None
-
-
-def _most(found: Connection) -> int:
-    return wire_options(found.kind, found.options).max_concurrency

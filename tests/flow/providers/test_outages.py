@@ -136,6 +136,7 @@ async def test_a_model_that_fails_again_and_again_is_left_alone_until_it_is_well
         await asking.answer(question(), None, None)
     assert caught.value.fault in {Fault.OVERLOADED, Fault.SERVER_ERROR}
     assert len(provider.asked) - seen <= 2  # those that find out whether it is well again
+    assert asking.paces()[pin.provider].limit == 64  # other models over this connection are asked as before
     provider.turns = [Says("well again")]
     until = time.monotonic() + 40
     while time.monotonic() < until:
