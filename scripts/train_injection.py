@@ -50,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with the public development sets")
     parser.add_argument("--seed", type=int, default=20_26)
-    parser.add_argument("--false-positives", type=float, default=0.01)
+    parser.add_argument("--false-positives", type=float, default=0.005)
     parser.add_argument("--out", type=Path, default=_TARGET)
     chosen = parser.parse_args()
     lessons = [*real(chosen.data), *made(chosen.seed)]
