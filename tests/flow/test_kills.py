@@ -183,7 +183,7 @@ def test_a_run_whose_worker_dies_before_it_confirms_a_cancel_is_cancelled_by_the
         stage.kill(worker)
         record = tenant.until(run, within=LEASE + 8)
     assert record["status"] == "cancelled"
-    assert record["result"]["handoff"]["left"] == ["find out whether pay_slowly (what=cancelled twice) took effect"]
+    assert record["result"]["handoff"]["left"] == ["find out whether pay slowly (what: cancelled twice) took effect"]
     assert stage.outside.books.effects("cancelled twice") == 1
 
 

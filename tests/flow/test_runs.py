@@ -132,7 +132,7 @@ def test_a_run_that_is_cancelled_within_a_payment_says_that_nobody_knows_whether
         record = tenant.until(run, within=8)
     assert record["status"] == "cancelled"
     assert [doubt["tool"] for doubt in record["unknown_outcomes"]] == ["pay_slowly"]
-    assert record["result"]["handoff"]["left"] == ["find out whether pay_slowly (what=cancel me) took effect"]
+    assert record["result"]["handoff"]["left"] == ["find out whether pay slowly (what: cancel me) took effect"]
     assert stage.outside.books.effects("cancel me") == 1
 
 
@@ -141,7 +141,7 @@ def test_a_failed_run_goes_on_from_its_checkpoint_when_somebody_retries_it(stage
     run = tenant.submit()
     failed = tenant.until(run)
     assert (failed["status"], failed["error_code"]) == ("failed", "model.unauthenticated")
-    assert failed["result"]["handoff"]["done"] == ["pay_keyed"]
+    assert failed["result"]["handoff"]["done"] == ["pay keyed (what: retried)"]
     retried = tenant.must(tenant.client.post(f"/v1/runs/{run}/retry", json={"why": "the key is right now"}))
     assert retried["status"] == "queued"
     assert tenant.until(run)["status"] == "succeeded"

@@ -87,7 +87,8 @@ def print_result(run: "Run", screen: Screen) -> None:
     elif result.text:
         screen.line(f"\n{harmless(result.text)}" if screen.person else harmless(result.text))
     if result.handoff is not None and screen.person:
-        for title, lines in (("Done", result.handoff.done), ("Left", result.handoff.left)):
+        left = result.handoff
+        for title, lines in (("Done", left.done), ("Left", left.left), ("Why", (left.why,) if left.why else ())):
             for line in lines:
                 screen.line(f"{title}: {harmless(line)}", "dim")
 

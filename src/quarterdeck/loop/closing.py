@@ -5,7 +5,7 @@ costs the same after two steps and after two hundred.
 """
 
 from quarterdeck.core.text import shorten
-from quarterdeck.loop.handoffs import handoff
+from quarterdeck.loop.handoffs import handoff, request_of
 from quarterdeck.runs.events import RunClosing
 from quarterdeck.runs.fold import RunState
 from quarterdeck.runs.messages import AUTHOR, Message, ModelMessage, Text, ToolMessage, UserMessage
@@ -37,7 +37,7 @@ def notes(state: RunState, closing: RunClosing) -> tuple[Message, ...]:
     """What the model is shown of the run, as one message."""
     left = handoff(state, closing.why)
     parts = [
-        ("The user's request", shorten(_request(state), _REQUEST)),
+        ("The user's request", shorten(request_of(state), _REQUEST)),
         ("Done so far", "\n".join(f"- {line}" for line in left.done) or "nothing yet"),
         ("What the last calls answered", "\n".join(_results(state)) or "nothing"),
         ("What you said last", shorten(left.last_words, _WORDS) or "nothing"),
@@ -46,13 +46,6 @@ def notes(state: RunState, closing: RunClosing) -> tuple[Message, ...]:
     ]
     text = "\n\n".join(f"## {title}\n{_clipped(body, _WORDS * 2)}" for title, body in parts)
     return (UserMessage((Text(_clipped(text, MOST_BYTES - 1_200)),), AUTHOR),)
-
-
-def _request(state: RunState) -> str:
-    for message in state.messages:
-        if isinstance(message, UserMessage):
-            return " ".join(part.text if isinstance(part, Text) else part.begins for part in message.content)
-    return ""
 
 
 def _results(state: RunState) -> list[str]:

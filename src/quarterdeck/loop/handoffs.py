@@ -3,8 +3,10 @@
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
+from quarterdeck.core.json import Json
+from quarterdeck.core.text import shorten
 from quarterdeck.runs.fold import RunState
-from quarterdeck.runs.messages import Call, ModelMessage, ToolMessage
+from quarterdeck.runs.messages import Call, ModelMessage, Text, ToolMessage, UserMessage
 from quarterdeck.runs.parts import Handoff
 
 
@@ -22,7 +24,16 @@ def parting_words(left: Handoff) -> str:
     return "\n\n".join(said)
 
 
+def request_of(state: RunState) -> str:
+    """What the user asked for in this run."""
+    for message in state.messages:
+        if isinstance(message, UserMessage):
+            return " ".join(part.text if isinstance(part, Text) else part.begins for part in message.content)
+    return ""
+
+
 _MOST_TOLD = 12
+_CENTS = "_cents"
 
 
 def _done(state: RunState) -> list[str]:
@@ -37,7 +48,7 @@ def _done(state: RunState) -> list[str]:
         for call in message.calls
         if call.id in answered
     ]
-    told = list(_counted(f"{call.tool} ({_brief(call)})" if call.arguments else call.tool for call in calls))
+    told = list(_counted(map(_told, calls)))
     more = len(told) - _MOST_TOLD
     return [f"{more} other calls before these", *told[-_MOST_TOLD:]] if more > 0 else told
 
@@ -50,23 +61,41 @@ def _counted(told: Iterable[str]) -> Iterator[str]:
 
 
 def _left(state: RunState) -> list[str]:
-    left = [f"find out whether {call.call.tool} ({_brief(call.call)}) took effect" for call in state.unknown]
+    left = [f"find out whether {_told(call.call)} took effect" for call in state.unknown]
     left += [
-        f"{call.call.tool} ({_brief(call.call)}) was asked for and not carried out"
+        f"{_told(call.call)} was asked for and not carried out"
         for call in state.calls
         if call.outcome is None and call.unknown is None and call.intent is None
     ]
     left += [
-        f"{call.call.tool} ({_brief(call.call)}) was sent and its answer not awaited"
+        f"{_told(call.call)} was sent and its answer not awaited"
         for call in state.calls
         if call.outcome is None and call.unknown is None and call.intent is not None
     ]
-    return left or ["a final answer to the user"]
+    return left or [_rest_of(state)]
 
 
-def _brief(call: Call) -> str:
-    shown = ", ".join(f"{key}={value}" for key, value in call.arguments.items())
-    return shown if len(shown) <= 120 else shown[:119] + "…"
+def _rest_of(state: RunState) -> str:
+    """The request in its own words: what of it is done stands beside."""
+    request = shorten(" ".join(request_of(state).split()), 400)
+    return f"the rest of what was asked: “{request}”" if request else "a final answer to the user"
+
+
+def _told(call: Call) -> str:
+    """A call as a person would say it: `refund order (number: 1042, amount: 49.50)`."""
+    name = call.tool.replace("_", " ")
+    brief = shorten(", ".join(f"{_word(key)}: {_value(key, value)}" for key, value in call.arguments.items()), 120)
+    return f"{name} ({brief})" if brief else name
+
+
+def _word(key: str) -> str:
+    return key.removesuffix(_CENTS).replace("_", " ")
+
+
+def _value(key: str, value: Json) -> str:
+    if key.endswith(_CENTS) and isinstance(value, int):
+        return f"{value / 100:,.2f}"
+    return str(value)
 
 
 def _last_words(state: RunState) -> str:

@@ -157,7 +157,7 @@ class Runs:
         why = f"cancelled by {request.by}" + (f": {request.why}" if request.why else "")
         abandoned = rules.abandoned(state)
         tools = [one.call.tool for one in state.unknown] + [one.tool for one in abandoned]
-        doubts = tuple(f"find out whether {tool} took effect" for tool in tools)
+        doubts = tuple(f"find out whether {tool.replace('_', ' ')} took effect" for tool in tools)
         done = tuple(state.tools_called)
         finished = RunFinished(status=Status.CANCELLED, handoff=Handoff(done, doubts or ("the whole task",), why))
         await store.move(tx, run, Status.CANCELLED, why=why, ended=True, cancel=True)

@@ -71,7 +71,7 @@ async def test_a_run_that_has_spent_its_budget_ends_with_a_last_answer_and_a_han
     finished = await last(station, run)
     assert finished.text == "I looked at some of it."
     assert finished.handoff is not None
-    assert finished.handoff.done[0].startswith("look (n=1)")
+    assert finished.handoff.done[0].startswith("look (n: 1)")
     assert "this run's budget of $0.1000 is used up" in finished.handoff.why
     spent, held = await spent_and_held(station, run)
     assert 0 < spent == ended.cost <= 0.10 * USD
@@ -118,7 +118,7 @@ async def test_without_a_last_answer_the_user_is_told_from_the_log(station: Stat
     assert (ended.status, ended.reason) == (Status.STOPPED, "budget")
     text = (await last(station, run)).text
     assert "I had to stop before this was finished: this run's budget of $0.1000 is used up" in text
-    assert "- look (n=1)" in text
+    assert "- look (n: 1)" in text
     assert (await spent_and_held(station, run))[1] == 0
 
 
@@ -234,3 +234,31 @@ async def test_a_provider_with_too_much_to_do_is_waited_for_and_counts_as_no_fai
     async with station.worker(busy):
         parked = await station.until(run, Status.WAITING_FOR_RETRY, within=30)
         assert parked.reason == "pace"
+
+
+async def test_a_last_question_that_died_with_its_worker_is_presumed_spent_and_not_asked_again(
+    station: Station,
+) -> None:
+    station.budgets = of_run(0.10)
+    hanging = {**LOOK, "beside": {"closing": {"text": "never heard", "latency_ms": 60_000}}}
+    run = await station.submit()
+    async with station.worker(hanging) as shift:
+        async with asyncio.timeout(20):
+            while not any(one.purpose for one in await asked_in(station, run)):
+                await asyncio.sleep(0.02)
+            await station.expire_leases()
+            while not shift.post_is_over():
+                await asyncio.sleep(0.05)
+    async with station.worker(LOOK):
+        ended = await station.until(run, within=30)
+    assert (ended.status, ended.reason) == (Status.STOPPED, "budget")
+    asked = await asked_in(station, run)
+    assert [one.purpose for one in asked].count("closing") == 1
+    spent, held = await spent_and_held(station, run)
+    assert (spent, held) == (ended.cost, 0)
+    answered = sum(event.cost or 0 for event in await station.events(run) if isinstance(event, e.ModelAnswered))
+    assert spent == answered + asked[-1].reserved <= 0.10 * USD
+
+
+async def asked_in(station: Station, run: RunId) -> list[e.ModelCalled]:
+    return [event for event in await station.events(run) if isinstance(event, e.ModelCalled)]

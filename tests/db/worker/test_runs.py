@@ -141,7 +141,7 @@ async def test_a_run_that_ends_after_its_worker_died_within_an_effect_says_that_
     assert isinstance(finished, e.RunFinished)
     assert finished.handoff is not None
     assert len(finished.handoff.left) == 1
-    assert finished.handoff.left[0].startswith("find out whether pay_keyed")
+    assert finished.handoff.left[0].startswith("find out whether pay keyed")
 
 
 async def _until_it_fails(station: Station, run: RunId) -> Run:
@@ -249,7 +249,7 @@ async def test_a_cancel_request_in_mid_call_accounts_for_the_effect(station: Sta
     finished = (await station.events(run))[-1]
     assert isinstance(finished, e.RunFinished)
     assert finished.handoff is not None
-    assert finished.handoff.left == ("find out whether pay (amount=5) took effect",)
+    assert finished.handoff.left == ("find out whether pay (amount: 5) took effect",)
 
 
 async def test_a_worker_that_drains_hands_its_run_over_and_nothing_is_done_twice(station: Station) -> None:

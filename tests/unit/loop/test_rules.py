@@ -123,7 +123,7 @@ class TestARunThatIsClosing:
         assert step == Finish(Status.STOPPED, "", reason=StopReason.BUDGET, why="the run's budget is spent")
         words = parting_words(handoff(state, "the run's budget is spent"))
         assert "the run's budget is spent" in words
-        assert "a final answer to the user" in words
+        assert "the rest of what was asked: “hello”" in words
 
 
 def test_questions_aside_change_nothing_but_the_bill() -> None:
@@ -338,9 +338,22 @@ def test_a_handoff_names_what_was_done_and_what_is_left() -> None:
         e.ToolUnknown(call="p", tool="pay", why="died"),
     )
     left = handoff(state, "cancelled by ann")
-    assert left.done == ("t (n=0)",)
-    assert left.left == ("find out whether pay (order=88121) took effect",)
+    assert left.done == ("t (n: 0)",)
+    assert left.left == ("find out whether pay (order: 88121) took effect",)
     assert left.last_words == "Refunding now."
+
+
+def test_a_handoff_tells_calls_in_words_and_money_as_people_write_it() -> None:
+    arguments = {"number": 1042, "amount_cents": 4950, "reason": "a dented lid"}
+    state = story(
+        asked(1),
+        answered(Call("p", "refund_order", arguments)),
+        replace_tool(called("p", effect="payment"), "refund_order"),
+        got("p"),
+    )
+    left = handoff(state, "the budget is used up")
+    assert left.done == ("refund order (number: 1042, amount: 49.50, reason: a dented lid)",)
+    assert left.left == ("the rest of what was asked: “hello”",)
 
 
 def replace_tool(event: e.ToolCalled, tool: str) -> e.ToolCalled:
