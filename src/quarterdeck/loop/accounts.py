@@ -142,8 +142,9 @@ class Accounts:
     async def _failed(self, tx: Tx, event: ModelFailed) -> list[UsageRow]:
         asked = self._open.get(event.call)
         if event.code == LOST:
-            for tried in range(1, TRIES + 1):
-                await budgets.settle(tx, self._run.tenant, self._run.id, _name(event.call, tried), None)
+            names = [SLICE] if asked and asked.called.degree == SLICE else _names(event.call)
+            for name in names:
+                await budgets.settle(tx, self._run.tenant, self._run.id, name, None)
         if asked is None or (not event.presumed and event.retry_in_ms is not None):
             return []  # the next try is paid from what was set aside for this one
         if not may_have_cost(event.code):
@@ -192,6 +193,10 @@ class Accounts:
             trimmed_tokens=stake.trimmed_tokens,
             ms=ms,
         )
+
+
+def _names(call: str) -> list[str]:
+    return [_name(call, tried) for tried in range(1, TRIES + 1)]
 
 
 def _name(call: str, tried: int) -> str:

@@ -7,7 +7,7 @@ when a question does not fit any more; it never climbs up again within one quest
 from collections.abc import Sequence
 from enum import StrEnum
 
-from quarterdeck.budgets.records import Left, Unit
+from quarterdeck.budgets.records import Left, Scope, Unit
 from quarterdeck.core.money import MicroUsd, show
 from quarterdeck.runs.messages import AUTHOR, Message, ModelMessage, Text, UserMessage
 
@@ -28,6 +28,8 @@ class Degree(StrEnum):
 
 LADDER = tuple(Degree)
 _CHEAPER_BELOW, _SHORTER_BELOW, _TELL_BELOW = 0.25, 0.10, 0.50
+_OWN = frozenset({Scope.RUN, Scope.THREAD, Scope.USER})
+"""What a model is told of. How much many others have left is not its business."""
 _FEW_STEPS = 5
 _NEWEST = 6
 """Messages that a short conversation has beside the request that began it."""
@@ -66,7 +68,8 @@ def shortened(messages: Sequence[Message], keep: int = _NEWEST) -> tuple[Message
 
 def notice(left: Sequence[Left], steps_left: int, degree: Degree) -> str:
     """What the model is told is left, once it is worth knowing; else nothing."""
-    told = [_told(one) for one in left if one.limit > 0 and one.left / one.limit < _TELL_BELOW]
+    own = [one for one in left if one.scope in _OWN and one.limit > 0 and one.unit is not Unit.REQUESTS]
+    told = [_told(one) for one in own if one.left / one.limit < _TELL_BELOW]
     if steps_left <= _FEW_STEPS:
         told.append(f"{steps_left} step{'s'[: steps_left != 1]}")
     if not told:

@@ -86,6 +86,7 @@ class Job:
 
     async def execute(self) -> None:
         """Work until the run ends, parks or is given back. Raises FencedOut or Unavailable: then it is not ours."""
+        self._model.note_lost()
         while not await self._step():
             pass
 

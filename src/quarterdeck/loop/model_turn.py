@@ -42,7 +42,6 @@ class ModelTurn:
 
     async def take(self, step: rules.CallModel) -> Denied | Unanswered | None:
         """Ask once. None: the answer is in the state, or the run is closing. Raises Interrupted."""
-        self._lose()
         if step.closing:
             return await self._close(step)
         has_cheaper = self._attempt.release.cheaper is not None
@@ -63,7 +62,7 @@ class ModelTurn:
                 self._attempt.recorder.emit(RunClosing(reason=StopReason.BUDGET, why=trouble.why))
                 return None
 
-    def _lose(self) -> None:
+    def note_lost(self) -> None:
         """Write down what an attempt before has asked and nobody has heard the answer of: it may have cost all."""
         attempt, recorder = self._attempt, self._attempt.recorder
         asked, of = recorder.state.asked, recorder.state.asked_attempt

@@ -29,7 +29,8 @@ TASK = "task"
 """The tag of a run that names its task, for routes."""
 BLIND_PAUSE = 5.0
 """Seconds after which a question is judged anew by a worker that did not know what may be spent."""
-_REBALANCED = 3
+BUSY_PAUSE = 1.0
+_REBALANCED = 8
 """How often what is left of a hot budget is brought together for one question before it counts as refused."""
 
 
@@ -320,4 +321,6 @@ def _stopped(called: ModelCalled, stake: Stake) -> ModelFailed:
 def _too_dear(refused: Refused) -> Denied | Unaffordable:
     if refused.line.waits:
         return Denied("rate", rate_words(refused), refused.retry_in or BLIND_PAUSE)
+    if refused.short:  # there is enough, and others were always faster
+        return Denied("budget", "others spend from the same budget at this moment", refused.retry_in or BUSY_PAUSE)
     return Unaffordable(budget_words(refused), refused.line.unit, max(0, refused.limit - refused.spent))
