@@ -65,22 +65,22 @@ class Results:
                 score=noted.score,
             )
         if isinstance(outcome, Failed):
-            told = guard(clean(storable(f"The call failed and had no effect: {outcome.message}"))).text
+            told = guard(clean(storable(f"The call failed and had no effect: {outcome.message}")), scored=False).text
             label = label_of(request.grant) if outcome.code in _QUOTED else None
             return ToolFailed(call=request.call, code=outcome.code, content=(Text(told, label),), ms=ms)
         return ToolUnknown(
             call=request.call,
             tool=request.grant.name,
-            why=guard(clean(storable(outcome.why))).text,
+            why=guard(clean(storable(outcome.why)), scored=False).text,
             ask_after=request.not_after + int(request.grant.timeout * 1000),
         )
 
     async def _small(self, request: ToolRequest, part: Content, noted: Noted) -> Content:
-        scanned = request.grant.scan
+        scanned, scored = request.grant.scan, request.grant.trust != Trust.TRUSTED
         if isinstance(part, Stored):
-            begins = noted.take(guard(request.cleaning.text(storable(part.begins)), scanned))
+            begins = noted.take(guard(request.cleaning.text(storable(part.begins)), scanned, scored=scored))
             return part if begins == part.begins else Stored(part.key, part.size, part.media_type, begins, part.label)
-        text = noted.take(guard(request.cleaning.text(storable(part.text)), scanned))
+        text = noted.take(guard(request.cleaning.text(storable(part.text)), scanned, scored=scored))
         raw = text.encode()
         if len(raw) <= INLINE:
             return part if text == part.text else Text(text, part.label)

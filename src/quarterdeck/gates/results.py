@@ -28,10 +28,10 @@ class Guarded:
     noted: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
-def guard(text: str, scanned: Sequence[str] = ()) -> Guarded:
-    """A tool's text as the model, the log and people may read it."""
+def guard(text: str, scanned: Sequence[str] = (), *, scored: bool = True) -> Guarded:
+    """A tool's text as the model, the log and people may read it. `scored`: outsiders can have written it."""
     revealed = reveal(text)
-    visible, score = revealed.text, assess_revealed(revealed).score
+    visible, score = revealed.text, assess_revealed(revealed).score if scored else 0.0
     noted: dict[str, int] = {}
     redacted: dict[str, int] = {}
     for word in sorted(scanned, reverse=True):  # what is noted, before anything is taken out
