@@ -141,12 +141,13 @@ class Worker:
             async with self.database.tenant(self.tenant) as tx:
                 return await store.reserve(tx, self.tenant, run, call, attempt, lines, want)
 
+        said = await retrying(work)
         for _ in range(8):
-            said = await retrying(work)
             if not isinstance(said, Refused) or not said.short:
                 break
             self.count("rebalanced")
             await self.budgets.rebalance(self.tenant, said)
+            said = await retrying(work)
         return said
 
     async def settle(self, run: UUID, call: str, used: Amount | None) -> None:

@@ -1,7 +1,8 @@
 """Spending on a real database, a transaction each, as the loop does it; and what must hold at any moment."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Any
 from uuid import UUID
 
 from quarterdeck.budgets import store, store_budgets
@@ -39,8 +40,11 @@ class Sum:
         """Two windows together."""
         if other is None:
             return self
-        sums = (getattr(self, name) + getattr(other, name) for name in Sum.__slots__[1:])
+        sums = (getattr(self, name) + getattr(other, name) for name in _ADDED)
         return Sum(max(self.limit, other.limit), *sums)
+
+
+_ADDED = tuple(field.name for field in fields(Sum))[1:]
 
 
 SUMS = """
@@ -61,18 +65,18 @@ class Till:
     agent: str = "desk"
     live: list[Budget] = field(default_factory=list)
 
-    def lines(self, run: UUID, declared: Sequence[Limit] = (), **more: object) -> tuple[Line, ...]:
+    def lines(self, run: UUID, declared: Sequence[Limit] = (), **more: Any) -> tuple[Line, ...]:
         """What a run has to reserve from, by the budgets that `put` has set."""
-        above = tuple(more.pop("ancestors", ()))  # type: ignore[call-overload]
+        above = tuple(more.pop("ancestors", ()))
         spender = Spender(self.tenant, self.agent, "release", self.user, None, str(run), above)
         everywhere, own = Live.by_tenant(self.live)
-        return lines(spender, declared, [everywhere, own.get(self.tenant, Live())], **more)  # type: ignore[arg-type]
+        return lines(spender, declared, [everywhere, own.get(self.tenant, Live())], **more)
 
-    async def put(self, scope: Scope, most: int | None, window: Window = Window.TOTAL, **more: object) -> Budget:
+    async def put(self, scope: Scope, most: int | None, window: Window = Window.TOTAL, **more: Any) -> Budget:
         """Set a live budget, new or anew, at once."""
         name = f"of-{scope}"
         owner = None if scope is Scope.EVERYTHING else self.tenant
-        wanted = Budget(name, scope, window=window, max_micro_usd=most, why="x", set_by="x", tenant=owner, **more)  # type: ignore[arg-type]
+        wanted = Budget(name, scope, window=window, max_micro_usd=most, why="x", set_by="x", tenant=owner, **more)
         side = self.database.system.transaction() if owner is None else self.database.tenant(self.tenant)
         async with side as tx:
             written = await store_budgets.write(tx, wanted)
@@ -89,11 +93,12 @@ class Till:
             async with self.database.tenant(self.tenant) as tx:
                 return await store.reserve(tx, self.tenant, run, call, attempt, asked, amount)
 
+        said = await retrying(work)
         for _ in range(RETRIES):
-            said = await retrying(work)
             if not isinstance(said, Refused) or not said.short:
-                return said
+                break
             await self.budgets.rebalance(self.tenant, said)
+            said = await retrying(work)
         return said
 
     async def settle(self, run: UUID, call: str, used: Amount | int | None) -> Settled:

@@ -66,6 +66,8 @@ async def test_a_budget_that_is_set_anew_keeps_its_id_and_what_was_counted(wide,
     first = await put(wide, wakes, wanted(tenant, most=100))
     second = await put(wide, wakes, wanted(tenant, most=200))
     assert (first.id, second.max_micro_usd) == (second.id, 200)
+    assert first.updated_at
+    assert second.updated_at
     assert second.updated_at > first.updated_at
 
 

@@ -302,7 +302,7 @@ async def test_a_call_settles_in_the_window_in_which_it_was_reserved(till: Till)
     windows = await till.rows(
         "SELECT spent, reserved FROM qd.budget_slots WHERE account = $1 ORDER BY starts", UUID(day.account)
     )
-    assert [tuple(row) for row in windows] == [(70, 0), (0, 20)]
+    assert [(row["spent"], row["reserved"]) for row in windows] == [(70, 0), (0, 20)]
 
 
 async def test_a_new_day_has_its_whole_limit(till: Till):
@@ -445,7 +445,7 @@ async def test_days_on_which_clocks_change_are_as_long_as_they_are(
     SELECT {store_statements.START.format(**place)} = '{starts}', {store_statements.END.format(**place)} = '{ends}'
     FROM (SELECT timestamptz '{at}' AS now) c"""
     (row,) = await till.rows(query)
-    assert tuple(row) == (True, True)
+    assert (row[0], row[1]) == (True, True)
 
 
 async def test_the_self_test_passes_where_budgets_hold_and_leaves_nothing_behind(budgets: Budgets, till: Till):

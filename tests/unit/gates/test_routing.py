@@ -125,7 +125,7 @@ def test_each_step_is_taken_by_the_right_model_and_the_log_says_why(what: dict, 
 
 
 def test_where_nothing_can_be_asked_the_wanted_one_is_named_with_all_that_was_tried():
-    shut = dict.fromkeys(("main", "backup", "spare", "faq"), "off")
+    shut: dict[str, str] = dict.fromkeys(("main", "backup", "spare", "faq"), "off")
     choice = asked(task="faq", closed=shut)
     assert choice.route == "faq"
     assert choice.closed == "`faq` can't be asked (off), nor any of `main`, `backup`, `spare`"

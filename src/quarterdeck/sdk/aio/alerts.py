@@ -22,8 +22,8 @@ class AsyncAlerts:
         severity: str | None = None,
         limit: int | None = None,
     ) -> AsyncListing[Alert]:
-        """Alerts, newest first. `state`: standing (one of raised, acknowledged) or resolved; `severity`: notice, warning,
-        critical.
+        """Alerts, newest first. `state`: standing (one of raised, acknowledged) or resolved; `severity`: notice,
+        warning, critical.
         """
         query = {"state": state, "kind": kind, "severity": severity}
         return AsyncListing(self._transport, Page[Alert], at("alerts"), query, limit)

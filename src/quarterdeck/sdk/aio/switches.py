@@ -47,7 +47,8 @@ class AsyncSwitches:
 
         `scope` is tool, server, model, route, agent, tenant or everything. `action` is disable, read_only,
         force_review, lower_autonomy, cap_steps, cap_budget, switch_model, stop_background or pause_new; `value` belongs
-        to some. `cancel`: calls under way are cancelled too. It ends at `until`, after `for_s` seconds, or when it is lifted.
+        to some. `cancel`: calls under way are cancelled too. It ends at `until`, after `for_s` seconds, or when it is
+        lifted.
         """
         wanted = _body(scope, target, action, agent, value, cancel=cancel, until=until, for_s=for_s)
         return await self._transport.send(calls.create(Switch, at("switches"), {**wanted, "why": why}))

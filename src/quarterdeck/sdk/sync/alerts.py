@@ -23,8 +23,8 @@ class Alerts:
         severity: str | None = None,
         limit: int | None = None,
     ) -> Listing[Alert]:
-        """Alerts, newest first. `state`: standing (one of raised, acknowledged) or resolved; `severity`: notice, warning,
-        critical.
+        """Alerts, newest first. `state`: standing (one of raised, acknowledged) or resolved; `severity`: notice,
+        warning, critical.
         """
         query = {"state": state, "kind": kind, "severity": severity}
         return Listing(self._transport, Page[Alert], at("alerts"), query, limit)
