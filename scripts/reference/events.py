@@ -10,7 +10,7 @@ from msgspec.structs import FieldInfo, fields
 from quarterdeck.core.json import Json, JsonObject, encode_text
 from quarterdeck.runs import messages
 from quarterdeck.runs.events import EVENTS, Event
-from quarterdeck.runs.parts import Decision, Handoff, Narrowing
+from quarterdeck.runs.parts import Decision, Finding, Handoff, Narrowing
 from scripts.reference.pages import anchor, page, paragraphs, sentence, table
 
 INTRODUCTION = """
@@ -34,6 +34,7 @@ streamed of this step is void). Both have no id, are not kept, and may be lost.
 PARTS: tuple[type[msgspec.Struct], ...] = (
     Decision,
     Narrowing,
+    Finding,
     Handoff,
     messages.UserMessage,
     messages.ModelMessage,
