@@ -1,5 +1,5 @@
 """The demo: a whole deployment, agents of three kinds, runs of two tenants, a reviewer who is asked before money goes
-out, switches that are thrown and lifted, and a worker killed in mid-run.
+out, switches that are thrown and lifted, a worker killed in mid-run, a budget that is used up, and guardrails.
 
 `make demo` runs it. Nothing here needs a key or the network: models answer from recorded conversations, unless
 OPENAI_API_KEY or ANTHROPIC_API_KEY says otherwise. On a terminal it keeps serving afterwards; else it stops and exits
@@ -11,7 +11,9 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -20,6 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 import quarterdeck
+from examples import money
 from examples.reviewer import Answered, answer_all
 from examples.script import conversations
 from quarterdeck.cli.agent import build_draft, send
@@ -61,6 +64,10 @@ class Scene:
     reviewers: dict[str, Quarterdeck] = field(default_factory=dict)
     runs: dict[str, tuple[str, Run]] = field(default_factory=dict)
     answered: list[Answered] = field(default_factory=list)
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    errands: str = ""
+    refused: str = ""
+    carrier: str = ""
     killed: str = ""
     held: set[str] = field(default_factory=set)
 
@@ -131,14 +138,14 @@ def _connect_providers(admin: Quarterdeck) -> None:
             )
 
 
-def submit(scene: Scene, agent: str, conversation: str, said: str, tenant: str = "") -> Run:
+def submit(scene: Scene, agent: str, conversation: str, said: str, tenant: str = "", user: str = "") -> Run:
     """Submit what opens a conversation, for the next tenant and user in turn."""
     number = len(scene.runs)
     tenant = tenant or TENANTS[number % len(TENANTS)]
     run = scene.clients[tenant].runs.submit(
         agent,
         said,
-        user_id=f"{USERS[number % len(USERS)]}@{tenant}.example",
+        user_id=user or f"{USERS[number % len(USERS)]}@{tenant}.example",
         tags={"quarterdeck.conversation": conversation},
     )
     scene.runs[run.run_id] = (tenant, run)
@@ -149,7 +156,7 @@ def submit_everything(scene: Scene) -> None:
     """Every recorded conversation once, but for those about refunds."""
     for folder in AGENTS:
         for conversation, said in conversations(folder):
-            if conversation not in {*REFUNDS, WITHOUT_REFUNDS}:
+            if conversation not in {*REFUNDS, WITHOUT_REFUNDS, *money.PLAYED_HERE}:
                 submit(scene, folder.name, conversation, said)
     scene.say(
         f"submitted {len(scene.runs)} runs of {len(TENANTS)} tenants; each was durable before its answer was sent"
@@ -162,6 +169,19 @@ def submit_refunds(scene: Scene) -> None:
         if conversation in REFUNDS:
             submit(scene, "support-desk", conversation, said)
     scene.say(f"submitted {len(REFUNDS)} conversations about refunds; a reviewer is at hand")
+
+
+def submit_what_has_limits(scene: Scene) -> None:
+    """Somebody whose budget will not do, somebody who pastes too much, and somebody who asks for an address."""
+    tenant = TENANTS[0]
+    customer = money.new_customer(tenant)
+    scene.say(f"set a budget in {tenant}: {money.limit(scene.clients[tenant], customer)}")
+    time.sleep(1.0)  # within which every worker knows
+    said = dict(conversations(HERE / "support-desk"))
+    scene.errands = submit(scene, "support-desk", money.ERRANDS, said[money.ERRANDS], tenant, customer).run_id
+    scene.carrier = submit(scene, "support-desk", money.CARRIER, said[money.CARRIER], tenant).run_id
+    scene.refused = submit(scene, "support-desk", money.CARRIER, money.pasted(), tenant).run_id
+    scene.say("submitted its run, one that asks who delivers a parcel, and one whose message is far too long")
 
 
 def throw_switches(scene: Scene) -> list[Switch]:
@@ -277,8 +297,10 @@ def conclude(scene: Scene) -> bool:
     ended = [run for _, run in scene.runs.values() if run.status in ENDED]
     taken_over = [run for _, run in scene.runs.values() if run.run_id in scene.held and run.attempt > 1]
     counts = {status: sum(run.status == status for run in ended) for status in sorted({run.status for run in ended})}
+    why = Counter(run.reason for run in ended if run.status == "stopped")
     told = ", ".join(f"{count} {status}" for status, count in counts.items())
-    scene.say(f"{len(ended)} of {len(scene.runs)} runs have ended: {told}")
+    stopped = f" ({', '.join(f'{reason} {count}' for reason, count in sorted(why.items()))})" if why else ""
+    scene.say(f"{len(ended)} of {len(scene.runs)} runs have ended: {told}{stopped}")
     if scene.killed:
         scene.say(
             f"{len(scene.held)} runs were in the hands of {scene.killed} when it was killed; "
@@ -290,8 +312,40 @@ def conclude(scene: Scene) -> bool:
         f"a person was asked {len(scene.answered)} times: {approved} yes, {len(scene.answered) - approved} no; "
         f"{escalated} conversation{'' if escalated == 1 else 's'} passed to a person"
     )
-    proven = [prove(scene, tenant) for tenant in TENANTS]
-    return len(ended) == len(scene.runs) and counts.keys() <= {"succeeded", "stopped"} and all(proven)
+    show_the_limits(scene)
+    sound = [account_for_money(scene), *(prove(scene, tenant) for tenant in TENANTS)]
+    sound.append(prove_a_run(scene, scene.errands))
+    return len(ended) == len(scene.runs) and counts.keys() <= {"succeeded", "stopped"} and all(sound)
+
+
+def show_the_limits(scene: Scene) -> None:
+    """How the run ended whose budget was used up, and what guardrails did."""
+    deck = scene.clients[TENANTS[0]]
+    errands, refused, carrier = (deck.runs.get(run) for run in (scene.errands, scene.refused, scene.carrier))
+    scene.say(f"a run of {errands.user_id} ended `{errands.status}: {errands.reason}` after {errands.steps_used} steps")
+    for line in money.ending(errands):
+        scene.console.print(line, markup=False, soft_wrap=True)
+    scene.say(f"a guardrail stopped a message before any model read it ({money.found(deck, refused)}): {refused.text}")
+    scene.say(f"a guardrail changed an answer before anybody read it ({money.found(deck, carrier)}): {carrier.text}")
+
+
+def account_for_money(scene: Scene) -> bool:
+    """What all runs cost, by agent; whether the ledger says the same as the runs do."""
+    report = money.spent(Quarterdeck(scene.fleet.url, scene.fleet.access.admin_key), scene.began)
+    told = sum(run.cost_micro_usd for _, run in scene.runs.values())
+    agreed = "the same as the runs say" if told == report.total.cost_micro_usd else f"the runs say ${told / 1e6:.4f}"
+    scene.say(f"{money.bill(report)}; {agreed}")
+    return told == report.total.cost_micro_usd
+
+
+def prove_a_run(scene: Scene, run_id: str) -> bool:
+    """Have one run proven from its log alone."""
+    proof = scene.clients[TENANTS[0]].runs.prove(run_id)
+    verdict = "proven" if proof.proven else f"not proven: {[gap.what for gap in proof.gaps]}"
+    scene.say(
+        f"run {run_id[-8:]}: {len(proof.edges)} edges in {proof.events} events, each with its decision: {verdict}"
+    )
+    return proof.proven
 
 
 def prove(scene: Scene, tenant: str) -> bool:
@@ -308,6 +362,7 @@ def play(scene: Scene) -> None:
     submit_everything(scene)
     watch_the_switches(scene, throw_switches(scene))
     submit_refunds(scene)
+    submit_what_has_limits(scene)
     watch(scene)
 
 

@@ -19,8 +19,9 @@ _SHARED = frozenset({Scope.AGENT, Scope.TENANT, Scope.EVERYTHING})
 
 
 def budget_words(refused: Refused) -> str:
-    """Which budget is used up: `this user's budget of $2.00 a day is used up ($1.98 spent or set aside)`,
-    and when it renews. Users and models may read it: of what many share it tells no sums.
+    """Which budget is used up: `this user's budget of $2.00 a day is used up ($1.98 of it is spent or set aside, the
+    next question can cost $0.0300)`, and when it renews. Users and models may read it: of what many share it tells no
+    sums.
     """
     line = refused.line
     used = refused.spent + refused.reserved
@@ -31,7 +32,9 @@ def budget_words(refused: Refused) -> str:
         return f"{_WHOSE[line.scope]} budget is used up for now{renews}"
     if used == 0:
         return f"{_WHOSE[line.scope]} budget of {limit}{window} is less than a question costs at worst"
-    return f"{_WHOSE[line.scope]} budget of {limit}{window} is used up ({gone} spent or set aside){renews}"
+    next_one = f", the next question can cost {_amount(line.unit, refused.want)}" if refused.want else ""
+    told = f"{gone} of it is spent or set aside{next_one}"
+    return f"{_WHOSE[line.scope]} budget of {limit}{window} is used up ({told}){renews}"
 
 
 def rate_words(refused: Refused) -> str:

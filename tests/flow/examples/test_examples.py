@@ -12,6 +12,7 @@ import msgspec
 import pytest
 
 import quarterdeck
+from examples import money
 from examples.reviewer import judge
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.urls import urls_of
@@ -76,6 +77,18 @@ class Stage:
             assert (run["status"], run["reason"]) == expected, (conversation.id, run["why"], run["result"])
             ended.append(run)
         return ended
+
+    async def say(self, agent: str, words: str | None) -> dict:
+        """A run of its own, once it has ended."""
+        submitted = await self.owner.post("/v1/runs?wait=30", json={"agent": agent, "input": words})
+        assert submitted.status_code in {200, 201}, submitted.text
+        return submitted.json()
+
+    async def events(self, run: dict, kind: str) -> list[dict]:
+        """What the log says of one kind, in order."""
+        listed = await self.owner.get(f"/v1/runs/{run['run_id']}/events", params={"limit": 200})
+        assert listed.status_code == 200, listed.text
+        return [event["data"] for event in listed.json()["items"] if event["kind"] == kind]
 
     async def answered(self, run_id: str) -> dict:
         """The run once it has ended, whatever it asks answered as in the demo."""
@@ -197,3 +210,53 @@ async def test_a_refund_is_in_the_ledger_once_and_pays_what_was_paid(stage: Stag
     assert [(effect["tool"], effect["state"]) for effect in items] == [("refund_order", "happened")]
     assert run["risk_level"] == "money"
     assert "R-1042-1" in run["result"]["text"]
+
+
+async def test_a_run_whose_budget_is_used_up_tells_its_customer_and_the_team_where_things_stand(stage: Stage):
+    await stage.register(FOLDERS["support-desk"])
+    limit = {"scope": "user", "max_budget": money.MAY_SPEND, "budget_duration": "1d", "why": "a test"}
+    made = await stage.owner.put("/v1/budgets/one-customer", json=limit)
+    assert made.status_code in {200, 201}, made.text
+    await asyncio.sleep(1.0)  # within which every worker knows
+    run = await stage.say("support-desk", told(money.ERRANDS).opening)
+    assert (run["status"], run["reason"], run["steps_used"]) == ("stopped", "budget", 4)
+    assert 0 < run["cost_micro_usd"] <= money.MAY_SPEND * 1_000_000
+    closing, handoff = run["result"]["text"], run["result"]["handoff"]
+    assert all(words in closing for words in ("R-1042-1", "Mugs (1080)", "Not done", "Espresso machine (1077)"))
+    assert handoff["done"][3].startswith("refund order (number: 1042, amount: 49.50, reason: ")
+    assert handoff["done"][4].startswith("open ticket (number: 1080, summary: ")
+    assert "order 1077, leaks and I want a full refund" in handoff["left"][0]
+    assert "this user's budget of $0.0050 a day is used up" in handoff["why"]
+    assert "it renews at" in handoff["why"]
+    asked = await stage.events(run, "model.called")
+    assert (asked[-1]["purpose"], asked[-1]["route"]) == ("closing", "small")
+    assert await stage.events(run, "model.drifted") == []
+    proof = (await stage.owner.get(f"/v1/runs/{run['run_id']}/proof")).json()
+    assert proof["proven"], proof["gaps"]
+
+
+async def test_a_message_that_is_too_long_is_refused_with_words_before_a_model_reads_it(stage: Stage):
+    await stage.register(FOLDERS["support-desk"])
+    run = await stage.say("support-desk", money.pasted())
+    assert (run["status"], run["reason"], run["cost_micro_usd"]) == ("stopped", "policy", 0)
+    assert "at most 6,000 are accepted" in run["result"]["text"]
+    assert await stage.events(run, "model.called") == []
+
+
+async def test_an_address_of_a_stranger_is_taken_out_of_an_answer_and_our_own_stays(stage: Stage):
+    await stage.register(FOLDERS["support-desk"])
+    [run] = await stage.play("support-desk", told(money.CARRIER))
+    assert "[e-mail removed]" in run["result"]["text"]
+    assert "help@harbour-hearth.example" in run["result"]["text"]
+    answers = await stage.events(run, "model.answered")
+    assert "jonas.weber" not in str(answers)
+    judged = await stage.events(run, "guardrail.judged")
+    assert [(one["edge"], one["verdict"]) for one in judged] == [("input", "allow"), ("output", "redact")]
+
+
+async def test_the_list_of_deployments_is_read_once_by_whoever_asks_twice(stage: Stage):
+    await stage.register(FOLDERS["ops-helper"])
+    by_id = {one.id: one for one in conversations(FOLDERS["ops-helper"])}
+    first, second = await stage.play("ops-helper", by_id["checkout-was-failing"], by_id["an-answer-out-of-form"])
+    assert not any(one.get("cached") for one in await stage.events(first, "tool.answered"))
+    assert [one.get("cached") for one in await stage.events(second, "tool.answered")] == [True]
