@@ -17,6 +17,7 @@ BENCHES = (
     "faults",
     "guardrails",
     "budget",
+    "peers-budget",
     "usage",
 )
 
@@ -28,7 +29,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a smaller run, to see that it works")
     wanted, rest = parser.parse_known_args()
     names = BENCHES if wanted.bench == "all" else (wanted.bench,)
-    fine = [import_module(f"bench.{name}").main(rest, quick=wanted.quick) for name in names]
+    fine = [import_module(f"bench.{name.replace('-', '_')}").main(rest, quick=wanted.quick) for name in names]
     return 0 if all(fine) else 1
 
 
