@@ -55,6 +55,17 @@ WANTED = (
     "WholeAuditRow",
     "ChainRecord",
     "VerificationRecord",
+    "BudgetPage",
+    "AccountPage",
+    "SuggestionRecord",
+    "AlertPage",
+    "AlertFacets",
+    "NearPage",
+    "UsageReport",
+    "Concentration",
+    "Outliers",
+    "Savings",
+    "ProofRecord",
 )
 """The answers that the console reads; what these refer to comes along."""
 

@@ -9,7 +9,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import AsyncGenerator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import uvicorn
@@ -22,11 +22,12 @@ from quarterdeck.console.mount import mount
 from quarterdeck.core.errors import Conflict, Error, Forbidden, NotFound, Unauthenticated
 from quarterdeck.core.settings import Settings
 from quarterdeck.http.problems import problem
-from tests.console import fixture_audit
+from tests.console import fixture_audit, fixture_money
 from tests.console.chronicle import RELEASES, Chronicle, iso, text
 from tests.console.fixture_gate import ROUTES
 from tests.console.made_up import day
 from tests.console.made_up_gate import gate_of_day
+from tests.console.made_up_money import closed, money_of_day
 
 ROLES = {"auditor": ["auditor"], "reviewer": ["reviewer"], "nobody": ["caller"], "admin": []}
 ANSWER = (
@@ -42,6 +43,9 @@ class Fixture:
     def __init__(self) -> None:
         self.runs = day()
         self.gate = gate_of_day()
+        self.money = money_of_day()
+        ended = closed(900, datetime.now(UTC) - timedelta(hours=20))
+        self.runs = {ended.id: ended, **self.runs}
         for made in self.runs.values():
             for asked in made.run["pending_approvals"]:
                 self.gate.approvals[asked["approval_id"]] |= {"run_id": made.id, "digest": asked["digest"]}
@@ -336,6 +340,7 @@ def make_app(fixture: Fixture | None = None) -> Starlette:
             Route("/v1/tenants", tenants),
             *ROUTES,
             *fixture_audit.ROUTES,
+            *fixture_money.ROUTES,
             Route("/fixture/{what}", throw, methods=["POST"]),
         ],
         exception_handlers={Error: refused},

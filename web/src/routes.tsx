@@ -10,10 +10,12 @@ import {
   retainSearchParams,
 } from "@tanstack/react-router";
 import { actIn } from "./api/client";
+import type { Source } from "./api/money";
 import { runsQuery, sessionQuery, traceQuery } from "./api/queries";
 import { type Asked, askedOf } from "./features/approvals/filters";
 import { type Sought, soughtOf } from "./features/audit/filters";
 import { filtersOf, searchOf } from "./features/runs/filters";
+import { type Looked, lookedOf } from "./features/usage/filters";
 import { Shell } from "./shell/Shell";
 import { Crash, NoPage } from "./shell/Wrong";
 
@@ -79,6 +81,8 @@ export interface RunsSearch {
   range?: string | undefined;
   /** `cause`: runs under what they have in common. */
   group?: "cause" | undefined;
+  /** `cost`: the dearest of those that are loaded first. */
+  sort?: "cost" | undefined;
 }
 
 const NO_RUNS_SEARCH: RunsSearch = {
@@ -99,6 +103,7 @@ const runs = createRoute({
     ...NO_RUNS_SEARCH,
     ...searchOf(filtersOf(search)),
     group: search.group === "cause" ? "cause" : undefined,
+    sort: search.sort === "cost" ? "cost" : undefined,
   }),
   loaderDeps: ({ search }) => filtersOf({ ...search }),
   loader: ({ context, deps }) => early(context.cache.infiniteQuery(runsQuery(deps))),
@@ -176,6 +181,52 @@ const policy = createRoute({
   component: lazyRouteComponent(() => import("./features/policy/PolicyPage")),
 });
 
+const SOURCES: readonly Source[] = ["tenant", "deployment", "release"];
+export const BUDGET_TABS = ["budgets", "alerts", "near"] as const;
+export type BudgetTab = (typeof BUDGET_TABS)[number];
+
+export interface BudgetsSearch {
+  tab?: BudgetTab | undefined;
+  /** The budget that is open, and whose it is. */
+  name?: string | undefined;
+  source?: Source | undefined;
+  /** Alerts that are over, or all of them. */
+  state?: "resolved" | "all" | undefined;
+}
+
+const budgets = createRoute({
+  getParentRoute: () => inside,
+  path: "/budgets",
+  validateSearch: (search: Record<string, unknown>): BudgetsSearch => ({
+    tab: BUDGET_TABS.includes(search.tab as BudgetTab) ? (search.tab as BudgetTab) : undefined,
+    name: text(search.name),
+    source: SOURCES.includes(search.source as Source) ? (search.source as Source) : undefined,
+    state: search.state === "resolved" || search.state === "all" ? search.state : undefined,
+  }),
+  component: lazyRouteComponent(() => import("./features/budgets/BudgetsPage")),
+});
+
+export const USAGE_TABS = ["report", "who", "outliers", "savings"] as const;
+export type UsageTab = (typeof USAGE_TABS)[number];
+
+export type UsageSearch = Looked & {
+  tab?: UsageTab | undefined;
+  /** The group that stands out in the chart. */
+  pick?: string | undefined;
+};
+
+const usage = createRoute({
+  getParentRoute: () => inside,
+  path: "/usage",
+  validateSearch: (search: Record<string, unknown>): UsageSearch => ({
+    ...named("by", "tag", "range", "among"),
+    ...lookedOf(search),
+    tab: USAGE_TABS.includes(search.tab as UsageTab) ? (search.tab as UsageTab) : undefined,
+    pick: typeof search.pick === "string" ? search.pick : undefined,
+  }),
+  component: lazyRouteComponent(() => import("./features/usage/UsagePage")),
+});
+
 const switches = createRoute({
   getParentRoute: () => inside,
   path: "/switches",
@@ -206,7 +257,7 @@ const keys = createRoute({
 
 const tree = root.addChildren([
   signIn,
-  inside.addChildren([home, runs, run, approvals, agents, policy, switches, audit, keys]),
+  inside.addChildren([home, runs, run, approvals, agents, policy, budgets, usage, switches, audit, keys]),
 ]);
 
 /** Asked for before it is shown; what goes wrong is said where it is shown. */

@@ -12,7 +12,9 @@ from quarterdeck.core.settings import Settings
 from quarterdeck.http.asgi import Receive, Scope, Send
 from quarterdeck.http.problems import NoSuchMethod
 
-PLACES = frozenset({"", "sign-in", "runs", "approvals", "agents", "policy", "switches", "audit", "keys"})
+PLACES = frozenset(
+    {"", "sign-in", "runs", "approvals", "agents", "policy", "budgets", "usage", "switches", "audit", "keys"}
+)
 """First parts of the addresses that are pages of the console; the routes in `web/src/routes.tsx` are the same."""
 
 _KEEP = "public, max-age=31536000, immutable"

@@ -110,6 +110,7 @@ def of_answer(event: e.ModelAnswered) -> dict[str, Json]:
         "calls": [part.tool for part in event.content if isinstance(part, Call)],
         "usage": usage(event.usage),
         "cost_micro_usd": event.cost,
+        "uncovered_micro_usd": event.uncovered,
         "response_id": event.response_id,
         "model_ms": event.ms,
         "first_token_ms": event.first_token_ms,

@@ -30,18 +30,34 @@ export function onSignedOut(then: () => void): void {
 }
 
 /** One request. Resolves to the JSON of the answer (undefined for 204); throws Problem. */
-export async function ask<T>(path: string, { method = "GET", params, body, ifMatch, signal }: Ask = {}): Promise<T> {
+export async function ask<T>(path: string, asked: Ask = {}): Promise<T> {
+  const answer = await request(path, asked);
+  if (answer.status === 204) return undefined as T;
+  return (await answer.json()) as T;
+}
+
+/** What was answered, with the ETag that a change of it names. */
+export interface Tagged<T> {
+  readonly value: T;
+  readonly etag: string | null;
+}
+
+/** The same where the ETag stands in the head of the answer alone. */
+export async function askTagged<T>(path: string, asked: Ask = {}): Promise<Tagged<T>> {
+  const answer = await request(path, asked);
+  return { value: (await answer.json()) as T, etag: answer.headers.get("etag") };
+}
+
+async function request(path: string, { method = "GET", params, body, ifMatch, signal }: Ask): Promise<Response> {
   const headers = headersFor("application/json");
   if (body !== undefined) headers.set("content-type", "application/json");
   if (ifMatch != null) headers.set("if-match", ifMatch);
-  const answer = await send(path + query(params), {
+  return send(path + query(params), {
     method,
     headers,
     body: body === undefined ? null : JSON.stringify(body),
     signal: signal ?? null,
   });
-  if (answer.status === 204) return undefined as T;
-  return (await answer.json()) as T;
 }
 
 /** The text of a stored payload, or null when it is no text. */

@@ -7,6 +7,38 @@ export type paths = Record<string, never>;
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description A page of a budget's accounts, those that used most first. */
+        AccountPage: {
+            items: components["schemas"]["AccountRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description How one account of a budget stands in its present window. Amounts are whole micro-USD or tokens, by `unit`. */
+        AccountRecord: {
+            /** @description Whose it is: a user, an agent, a run, a tenant's slug; empty = everything. */
+            account: string;
+            /** @description Its tenant, in lists of the deployment's budgets. */
+            tenant: string | null;
+            /** @enum {string} */
+            unit: "micro_usd" | "tokens";
+            limit: number;
+            spent: number;
+            /** @description Held for calls that are under way, at their worst case. */
+            reserved: number;
+            /** @description Used beyond what was reserved; counts against what is left. */
+            uncovered: number;
+            /** @description The part of `spent` of which no answer ever said whether it was used. */
+            presumed: number;
+            left: number;
+            used_percent: number;
+            /**
+             * Format: date-time
+             * @description When its window began; of one that never renews when it was first used.
+             */
+            began_at: string;
+            renews_at: string | null;
+            /** @description When it will be used up at the pace of this window; null = not before it renews. */
+            projected_at: string | null;
+        };
         /**
          * @description What a switch does.
          * @enum {string}
@@ -46,6 +78,47 @@ export interface components {
             created_at: string;
             /** Format: date-time */
             updated_at: string;
+        };
+        /** @description How many stand that nobody has acknowledged, by severity. */
+        AlertFacets: {
+            severity: {
+                [key: string]: number;
+            };
+        };
+        /** @description A page of alerts, newest first. */
+        AlertPage: {
+            items: components["schemas"]["AlertRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description An alert as it is shown. */
+        AlertRecord: {
+            /** Format: uuid */
+            alert_id: string;
+            kind: components["schemas"]["quarterdeck__alerts__records__Kind"];
+            severity: components["schemas"]["Severity"];
+            /** @description `raised`, `acknowledged` by somebody, or `resolved` by itself. */
+            state: string;
+            /** @description What it is about: `budget:NAME`, `agent:NAME`, `tenant`, a provider or a model. */
+            subject: string;
+            agent: string | null;
+            /** @description What is wrong, in a sentence. */
+            words: string;
+            /** @description Its figures: money in micro-USD. */
+            facts: {
+                [key: string]: components["schemas"]["JsonValue"];
+            };
+            /** @description How many accounts or calls it is about. */
+            count: number;
+            /** @description Of the deployment, and seen by its admins only. */
+            deployment: boolean;
+            /** Format: date-time */
+            raised_at: string;
+            /** Format: date-time */
+            last_at: string;
+            resolved_at: string | null;
+            resolved_why: string;
+            acknowledged_at: string | null;
+            acknowledged_by: string | null;
         };
         /** @description How many of the newest 10,000 pending there are of each, and how many in all. */
         ApprovalFacets: {
@@ -196,6 +269,95 @@ export interface components {
             same_cause_this_release: number;
             same_cause_previous_release: number;
         };
+        /** @description The most that may be spent, and how fast: at least one of the four limits. */
+        BudgetBody: {
+            /** @description Whose spending is limited. `everything` is for deployment admins. */
+            scope: components["schemas"]["quarterdeck__budgets__records__Scope"];
+            /**
+             * @description A user or agent by name; `*` = each one of the scope by itself. In the deployment's budgets of scope `tenant` a tenant's slug.
+             * @default *
+             */
+            target: string;
+            /**
+             * @description US dollars, as a number or as text, with at most six decimals; 0 lets nothing be spent.
+             * @example 0.5
+             * @example 12.50
+             */
+            max_budget?: number | string | null;
+            /**
+             * @description When it renews: `1h`, `1d` or `month`, in the deployment's time zone; `total` never does. A request and a run have no other.
+             * @default total
+             * @example 1d
+             */
+            budget_duration: string;
+            /** @description Tokens read and written. */
+            max_tokens?: number | null;
+            /** @description Model calls a minute. */
+            rpm_limit?: number | null;
+            /** @description Tokens a minute. */
+            tpm_limit?: number | null;
+            /**
+             * @description Per cent of the limit at which an alert is raised.
+             * @default [
+             *       50,
+             *       80,
+             *       100
+             *     ]
+             */
+            alert_at: number[];
+            /**
+             * @description For people.
+             * @default
+             */
+            why: string;
+        };
+        /** @description A page of budgets: the tenant's by name, then the deployment's that hold for it, then what releases declare. */
+        BudgetPage: {
+            items: components["schemas"]["BudgetRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A budget as it is shown: what was set, or what a release declares, and what is spent of it. */
+        BudgetRecord: {
+            /** @description Declared ones are called `AGENT:SCOPE:DURATION`. */
+            name: string;
+            /**
+             * @description Who says so; all of them hold, so that the lowest counts.
+             * @enum {string}
+             */
+            source: "tenant" | "deployment" | "release";
+            /** @description Whose release declares it. */
+            agent: string | null;
+            release: string | null;
+            scope: components["schemas"]["quarterdeck__budgets__records__Scope"];
+            target: string;
+            budget_duration: string;
+            /** @description US dollars. */
+            max_budget: number | null;
+            max_tokens: number | null;
+            rpm_limit: number | null;
+            tpm_limit: number | null;
+            alert_at: number[];
+            why: string;
+            set_by: string;
+            created_at: string | null;
+            updated_at: string | null;
+            /** @description For money and for tokens, the account that has used most; empty while nobody has spent anything, for what each request, run or thread has by itself, and for what others spend too. */
+            spending: components["schemas"]["SpendingRecord"][];
+        };
+        /**
+         * @description What brought a run near its end.
+         * @enum {string}
+         */
+        Cause: "looping_tool" | "failing_tool" | "growing_context" | "dear_step" | "busy_tool" | "many_steps";
+        /** @description Why a run cost more than its agent's usually do. */
+        CauseRecord: {
+            /** @enum {string} */
+            cause: "steps" | "retries" | "context" | "output" | "price";
+            times: number;
+            here: number;
+            usual: number;
+            words: string;
+        };
         /** @description Where the chain stands. */
         ChainRecord: {
             /** @description The Ed25519 key that heads are checked with, in hexadecimal. */
@@ -247,6 +409,24 @@ export interface components {
             text: string;
             seq: number | null;
         };
+        /** @description How cost is spread over users, agents, threads or tenants. */
+        Concentration: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            /** @enum {string} */
+            among: "user" | "agent" | "thread" | "tenant";
+            spenders: number;
+            cost_micro_usd: number;
+            estimated_cost_usd: number;
+            /** @description 0 = all cost the same, near 1 = one costs everything. */
+            gini: number;
+            shares: components["schemas"]["ShareRecord"][];
+            top: components["schemas"]["SpenderRecord"][];
+            /** @description Such as: 0.1 % of users (3 of 2,913) make 40 % of the cost. */
+            words: string[];
+        };
         /** @description A policy that speaks of the tool. */
         ConditionRecord: {
             verb: string;
@@ -264,6 +444,32 @@ export interface components {
             model: string;
             usage: components["schemas"]["UsageRecord"];
             cost: number | null;
+        };
+        /** @description One edge and the decision that stands before it. */
+        CrossingRecord: {
+            /** @description Where in the log. */
+            seq: number;
+            /** @description input, model, tool, approval, result, child, summary, escalation or output. */
+            edge: string;
+            step: number;
+            /** @description The model or the tool. */
+            name: string;
+            /** @description What was decided; of results and summaries the trust that they are shown under. */
+            verdict: string;
+            /** @description What decided it; empty where nothing was found. */
+            rule: string;
+            reason: string;
+            /** @description The checks that were made, in order. */
+            checks: string[];
+            /** @description Those that had to be made and were not. */
+            missing: string[];
+            policies: string[];
+            approved_by: string[];
+            /** @description The digest of what was in force. */
+            effective: string;
+            call: string;
+            /** @description The run that carried the call out, with a proof of its own. */
+            child: string | null;
         };
         /** @description A policy that decided. */
         DecidingRecord: {
@@ -371,6 +577,11 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
         };
+        /**
+         * @description How long the stretches of time are that a report tells apart.
+         * @enum {string}
+         */
+        Every: "hour" | "day" | "month";
         /** @description How questions about the tool ended in the last `days`; `edited` are among the approved. */
         EvidenceRecord: {
             approved: number;
@@ -440,6 +651,12 @@ export interface components {
         FindingsRecord: {
             findings: components["schemas"]["quarterdeck__policies__bodies__FindingRecord"][];
             says: string[];
+        };
+        /** @description Something that stands in the log without what had to come before it. */
+        GapRecord: {
+            seq: number;
+            edge: string;
+            what: string;
         };
         /** @description What a run that did not succeed leaves behind. */
         HandoffRecord: {
@@ -576,6 +793,57 @@ export interface components {
             provider: string;
             id: string;
         };
+        /** @description A page of runs that are near a limit, newest first. */
+        NearPage: {
+            items: components["schemas"]["NearRecord"][];
+            next_cursor: string | null;
+        };
+        /** @description A run that is near a limit, and what brought it there. */
+        NearRecord: {
+            /** Format: uuid */
+            run_id: string;
+            agent: string;
+            user_id: string;
+            release: string;
+            status: components["schemas"]["Status"];
+            title: string;
+            /** @description Those of which four fifths are used, the nearest first. */
+            limits: components["schemas"]["UseRecord"][];
+            cause: components["schemas"]["Cause"];
+            /** @description The cause, in a sentence. */
+            words: string;
+            /** @description The tool that is to blame, where it is one. */
+            tool: string | null;
+        };
+        /** @description A run that stands out. */
+        OutlierRecord: {
+            run_id: string;
+            tenant: string;
+            agent: string;
+            user_id: string;
+            /** Format: date-time */
+            at: string;
+            cost_micro_usd: number;
+            estimated_cost_usd: number;
+            /** @description The median of its agent's runs. */
+            usual_micro_usd: number;
+            times: number;
+            z: number;
+            calls: number;
+            models: string[];
+            /** @description The largest factor first. */
+            causes: components["schemas"]["CauseRecord"][];
+            why: string;
+        };
+        /** @description Runs that cost far more than their agent's usually do, the farthest first. */
+        Outliers: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            threshold: number;
+            items: components["schemas"]["OutlierRecord"][];
+        };
         /** @description Anti-patterns of current releases. */
         PatternPage: {
             items: components["schemas"]["PatternRecord"][];
@@ -640,6 +908,23 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
             at: string | null;
+        };
+        /** @description What the log of a run shows: every edge with its decision, and the edges that have none. */
+        ProofRecord: {
+            run_id: string;
+            release: string;
+            behaviour: number;
+            proven: boolean;
+            /** @description Whether the run has ended; one that goes on is proven as far as it has come. */
+            ended: boolean;
+            events: number;
+            /** @description The checks that this release and version demand, by edge. */
+            demanded: {
+                [key: string]: string[];
+            };
+            edges: components["schemas"]["CrossingRecord"][];
+            gaps: components["schemas"]["GapRecord"][];
+            children: string[];
         };
         /** @description A page of limits. */
         RatePage: {
@@ -760,6 +1045,33 @@ export interface components {
             /** @description What people were asked; empty in lists. */
             pending_approvals: components["schemas"]["PendingApproval"][];
         };
+        /** @description What one way of saving came to. */
+        Saving: {
+            calls: number;
+            tokens: number | null;
+            micro_usd: number;
+        };
+        /** @description What was saved, and how. */
+        Savings: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            cost_micro_usd: number;
+            saved_micro_usd: number;
+            /** @description What was saved of what it would have cost otherwise, 0 to 1. */
+            share: number;
+            /** @description By the provider's cache: tokens that were read from it. */
+            caching: components["schemas"]["Saving"];
+            /** @description The share of input tokens that were read from the cache. */
+            cache_hit_rate: number;
+            /** @description By the context policy: tokens that were not sent. */
+            trimming: components["schemas"]["Saving"];
+            /** @description By routes to cheaper models; the tokens are the same. */
+            routing: components["schemas"]["Saving"];
+            by: string[];
+            lines: components["schemas"]["UsageLine"][];
+        };
         /** @description What somebody set, with the evidence of that moment. */
         SettingRecord: {
             level: components["schemas"]["Autonomy"];
@@ -768,6 +1080,19 @@ export interface components {
             set_at: string;
             why: string;
             evidence: components["schemas"]["EvidenceRecord"];
+        };
+        /**
+         * @description How soon somebody should look.
+         * @enum {string}
+         */
+        Severity: "notice" | "warning" | "critical";
+        /** @description What the largest spenders make of the cost. */
+        ShareRecord: {
+            /** @description 0.001, 0.01 or 0.1 of all spenders, at least one. */
+            of_spenders: number;
+            spenders: number;
+            cost_micro_usd: number;
+            share: number;
         };
         /** @description How questions about the same tool of the same agent ended in the last 90 days; 1,000 is that or more. */
         SimilarRecord: {
@@ -807,6 +1132,55 @@ export interface components {
                 [key: string]: components["schemas"]["JsonValue"];
             };
         };
+        /** @description One of those who spend most. */
+        SpenderRecord: {
+            place: number;
+            name: string;
+            tenant: string;
+            calls: number;
+            cost_micro_usd: number;
+            estimated_cost_usd: number;
+            /** @description Of all cost, 0 to 1. */
+            share: number;
+            /** @description Its share and that of all before it. */
+            cumulative_share: number;
+        };
+        /** @description The account that has used most of a budget, and of how many. */
+        SpendingRecord: {
+            /** @description Whose it is: a user, an agent, a run, a tenant's slug; empty = everything. */
+            account: string;
+            /** @description Its tenant, in lists of the deployment's budgets. */
+            tenant: string | null;
+            /** @enum {string} */
+            unit: "micro_usd" | "tokens";
+            limit: number;
+            spent: number;
+            /** @description Held for calls that are under way, at their worst case. */
+            reserved: number;
+            /** @description Used beyond what was reserved; counts against what is left. */
+            uncovered: number;
+            /** @description The part of `spent` of which no answer ever said whether it was used. */
+            presumed: number;
+            left: number;
+            used_percent: number;
+            /**
+             * Format: date-time
+             * @description When its window began; of one that never renews when it was first used.
+             */
+            began_at: string;
+            renews_at: string | null;
+            /** @description When it will be used up at the pace of this window; null = not before it renews. */
+            projected_at: string | null;
+            accounts: number;
+        };
+        /** @description How use was spread, the limit that it suggests, and how many would have run into that. Money is US dollars. */
+        SpreadRecord: {
+            p50: number;
+            p99: number;
+            max: number;
+            suggested: number | null;
+            over: number;
+        };
         /**
          * @description Where a run stands. Users meet these words in every list.
          * @enum {string}
@@ -817,6 +1191,25 @@ export interface components {
             sentence: string;
             clauses: components["schemas"]["ClauseRecord"][];
             tone: components["schemas"]["Tone"];
+        };
+        /** @description A suggested limit, with what it rests on. `budget` can be sent as it is to set it. */
+        SuggestionRecord: {
+            scope: components["schemas"]["quarterdeck__budgets__records__Scope"];
+            target: string;
+            budget_duration: string;
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            /** @description One for each instance in each window in which it used anything. */
+            samples: number;
+            instances: number;
+            windows: number;
+            max_budget: components["schemas"]["SpreadRecord"];
+            max_tokens: components["schemas"]["SpreadRecord"];
+            words: string;
+            warnings: string[];
+            budget: components["schemas"]["BudgetBody"];
         };
         /** @description Switches: all that stand, oldest first, or a page of all that ever did, newest first. */
         SwitchPage: {
@@ -916,6 +1309,38 @@ export interface components {
              */
             granted_at: string;
         };
+        /** @description One group in one stretch of time. */
+        UsageLine: {
+            calls: number;
+            input_tokens: number;
+            output_tokens: number;
+            cache_read_tokens: number;
+            cache_write_tokens: number;
+            reasoning_tokens: number;
+            cost_micro_usd: number;
+            estimated_cost_usd: number;
+            /** @description Of the cost: spent for all we know, the provider's word is missing. */
+            presumed_micro_usd: number;
+            presumed_calls: number;
+            /** @description Calls of models without a known price: they count as free. */
+            unpriced_calls: number;
+            /** @description By the provider's cache; negative where writing it cost more. */
+            saved_cache_micro_usd: number;
+            /** @description By routes against the release's own model. */
+            saved_route_micro_usd: number;
+            /** @description By leaving out what the context policy left out. */
+            saved_trim_micro_usd: number;
+            trimmed_tokens: number;
+            /** @description The stretch's beginning; null where none are told apart. */
+            at: string | null;
+            /** @description What it is told apart by; null = has none, as a missing tag. */
+            keys: {
+                [key: string]: string | null;
+            };
+            /** @description All groups behind the top in one; then the keys are null. */
+            rest: boolean;
+            groups: number;
+        };
         /** @description Tokens of one model call; input includes what was cached, output the reasoning. */
         UsageRecord: {
             input: number;
@@ -923,6 +1348,49 @@ export interface components {
             cache_read: number;
             cache_write: number;
             reasoning: number;
+        };
+        /** @description A report: lines by time, then the largest first, the rest last. A stretch without calls has no line. */
+        UsageReport: {
+            /** Format: date-time */
+            since: string;
+            /** Format: date-time */
+            until: string;
+            by: string[];
+            every: components["schemas"]["Every"] | null;
+            tz: string;
+            lines: components["schemas"]["UsageLine"][];
+            total: components["schemas"]["UsageSums"];
+        };
+        /** @description What some calls used. Cached tokens are a part of the input, reasoning of the output, presumed of the cost. */
+        UsageSums: {
+            calls: number;
+            input_tokens: number;
+            output_tokens: number;
+            cache_read_tokens: number;
+            cache_write_tokens: number;
+            reasoning_tokens: number;
+            cost_micro_usd: number;
+            estimated_cost_usd: number;
+            /** @description Of the cost: spent for all we know, the provider's word is missing. */
+            presumed_micro_usd: number;
+            presumed_calls: number;
+            /** @description Calls of models without a known price: they count as free. */
+            unpriced_calls: number;
+            /** @description By the provider's cache; negative where writing it cost more. */
+            saved_cache_micro_usd: number;
+            /** @description By routes against the release's own model. */
+            saved_route_micro_usd: number;
+            /** @description By leaving out what the context policy left out. */
+            saved_trim_micro_usd: number;
+            trimmed_tokens: number;
+        };
+        /** @description How much of one limit is used. Of a budget in micro-USD. */
+        UseRecord: {
+            /** @enum {string} */
+            limit: "budget" | "tokens" | "steps" | "tool_calls";
+            used: number;
+            most: number;
+            used_percent: number;
         };
         /** @description What a look along the chain found. */
         VerificationRecord: {
@@ -1066,6 +1534,11 @@ export interface components {
             result: components["schemas"]["ResultRecord"] | null;
         };
         /**
+         * @description What an alert is about.
+         * @enum {string}
+         */
+        quarterdeck__alerts__records__Kind: "budget.threshold" | "budget.projected" | "budget.uncovered" | "budget.presumed" | "spend.spike" | "provider.throttled" | "route.open";
+        /**
          * @description Where a question stands. Expired is not denied: nobody said no. Withdrawn: its run needs no answer any more.
          * @enum {string}
          */
@@ -1076,6 +1549,11 @@ export interface components {
             first: number;
             last: number;
         };
+        /**
+         * @description Whose spending a budget limits.
+         * @enum {string}
+         */
+        quarterdeck__budgets__records__Scope: "request" | "run" | "thread" | "user" | "agent" | "tenant" | "everything";
         /**
          * @description Where it stands: nobody's yet, somebody's, done.
          * @enum {string}

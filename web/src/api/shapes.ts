@@ -66,6 +66,27 @@ export type AuditPage = Shapes["AuditPage"];
 export type WholeAuditRow = Shapes["WholeAuditRow"];
 export type Chain = Shapes["ChainRecord"];
 export type Verification = Shapes["VerificationRecord"];
+export type Budget = Shapes["BudgetRecord"];
+export type BudgetPage = Shapes["BudgetPage"];
+export type BudgetBody = Shapes["BudgetBody"];
+export type BudgetScope = Budget["scope"];
+export type Spending = Shapes["SpendingRecord"];
+export type Account = Shapes["AccountRecord"];
+export type AccountPage = Shapes["AccountPage"];
+export type Suggestion = Shapes["SuggestionRecord"];
+export type Alert = Shapes["AlertRecord"];
+export type AlertPage = Shapes["AlertPage"];
+export type AlertFacets = Shapes["AlertFacets"];
+export type Severity = Alert["severity"];
+export type NearRun = Shapes["NearRecord"];
+export type NearPage = Shapes["NearPage"];
+export type UsageReport = Shapes["UsageReport"];
+export type UsageLine = Shapes["UsageLine"];
+export type Concentration = Shapes["Concentration"];
+export type Outliers = Shapes["Outliers"];
+export type Outlier = Outliers["items"][number];
+export type Savings = Shapes["Savings"];
+export type Proof = Shapes["ProofRecord"];
 export type Role = "owner" | "operator" | "developer" | "reviewer" | "auditor" | "caller";
 
 export interface Label {

@@ -4,6 +4,7 @@ import { useQuery } from "@tanstack/react-query";
 import { lazy, Suspense } from "react";
 import { actingIn } from "../api/client";
 import { approvalFacetsQuery, escalationFacetsQuery, standingQuery } from "../api/gate";
+import { alertFacetsQuery } from "../api/money";
 import { isProblem } from "../api/problems";
 import type { Role, Session, Switch } from "../api/shapes";
 import { may } from "../features/sessions/rules";
@@ -42,6 +43,22 @@ export function WaitingCount({ session }: { readonly session: Session }) {
     <span className={style.count} title={words.join(", ")}>
       {waiting + open > 999 ? "999+" : count(waiting + open)}
       <span className="unseen">{words.join(", ")}</span>
+    </span>
+  );
+}
+
+/** How many alerts nobody has seen; red where one is critical. */
+export function AlertCount({ session }: { readonly session: Session }) {
+  const allowed = may(session, ...READERS);
+  const alerts = useQuery({ ...alertFacetsQuery, enabled: allowed, refetchInterval: 2 * OFTEN }).data?.severity ?? {};
+  const raised = Object.values(alerts).reduce((sum, n) => sum + n, 0);
+  if (raised === 0) return null;
+  const critical = alerts.critical ?? 0;
+  const words = critical > 0 ? `${plural(raised, "alert")}, ${count(critical)} critical` : plural(raised, "alert");
+  return (
+    <span className={style.count} data-tone={critical > 0 ? "fail" : "stop"} title={words}>
+      {raised > 999 ? "999+" : count(raised)}
+      <span className="unseen">{words}</span>
     </span>
   );
 }

@@ -9,7 +9,7 @@ import { Chip } from "../ui/marks";
 import { Key } from "../ui/Empty";
 import { openSwitches } from "../features/switches/panel";
 import { Account } from "./Account";
-import { READERS, StandingBar, SwitchesButton, SwitchesLayer, WaitingCount } from "./Gate";
+import { AlertCount, READERS, StandingBar, SwitchesButton, SwitchesLayer, WaitingCount } from "./Gate";
 import { type Binding, useKeys } from "./keys";
 import style from "./Shell.module.css";
 
@@ -17,7 +17,7 @@ const Palette = lazy(() => import("./Palette"));
 const Help = lazy(() => import("./Help"));
 
 export interface Place {
-  readonly to: "/runs" | "/approvals" | "/agents" | "/policy" | "/audit" | "/keys";
+  readonly to: "/runs" | "/approvals" | "/agents" | "/policy" | "/budgets" | "/usage" | "/audit" | "/keys";
   readonly word: string;
   readonly icon: IconName;
   readonly key: string;
@@ -31,6 +31,8 @@ const PLACES: readonly Place[] = [
   { to: "/approvals", word: "Approvals", icon: "approval", key: "a", roles: READERS },
   { to: "/agents", word: "Agents", icon: "agents", key: "e" },
   { to: "/policy", word: "Tools & policy", icon: "policy", key: "p", roles: READERS },
+  { to: "/budgets", word: "Budgets", icon: "budget", key: "b", roles: READERS },
+  { to: "/usage", word: "Usage", icon: "usage", key: "c", roles: READERS },
   { to: "/audit", word: "Audit", icon: "audit", key: "u", roles: ["auditor"] },
   { to: "/keys", word: "Keys", icon: "keys", key: "k", roles: ["owner", "auditor"] },
 ];
@@ -117,6 +119,7 @@ export function Shell({ session }: { readonly session: Session }) {
             <Icon name={place.icon} size={15} />
             <span className={style.placeWord}>{place.word}</span>
             {place.to === "/approvals" && <WaitingCount session={session} />}
+            {place.to === "/budgets" && <AlertCount session={session} />}
           </Link>
         ))}
       </nav>

@@ -12,13 +12,14 @@ import { Plain } from "../../ui/Prose";
 import { clock, duration, type Tone } from "../../ui/words";
 import { openSwitches } from "../switches/panel";
 import { ApprovalNote } from "./ApprovalNote";
+import { Closed } from "./Closing";
 import { EventFacts, EventGrounds } from "./EventFacts";
 import { EffectNote } from "./EffectNote";
 import { Outcome } from "./Outcome";
 import { words } from "./facts";
 import { linkTo } from "./links";
 import style from "./Detail.module.css";
-import { ledgerName } from "./tree";
+import { isClosing, ledgerName } from "./tree";
 import { KIND_ICONS } from "./WaterfallRows";
 
 interface Props {
@@ -66,7 +67,7 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
         <h2 className={style.name}>
           <Plain text={span.name} />
         </h2>
-        {span.status !== "ok" && (
+        {span.status !== "ok" && !isTold(span) && (
           <Chip tone={TONES[span.status]}>{span.status === "unknown" ? "outcome unknown" : span.status}</Chip>
         )}
         <RiskChip risk={span.risk} always={span.kind === "tool"} />
@@ -83,6 +84,7 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
       </p>
       {span.kind === "run" && <Outcome trace={trace} choose={choose} />}
       {approval !== null && <ApprovalNote approval={approval} />}
+      {events.some((event) => event.kind === "run.closing") && <Closed trace={trace} />}
       {events.map((event) => (
         <EventFacts key={event.seq} run={run.run_id} event={event} />
       ))}
@@ -93,6 +95,11 @@ function Shown({ trace, span, choose }: Props & { readonly span: Span }) {
       <Attributes span={span} events={events} />
     </>
   );
+}
+
+/** Its verdict says it better than its status. */
+function isTold(span: Span): boolean {
+  return span.kind === "guardrail" || isClosing(span);
 }
 
 /** From the call that went wrong straight to the lever, filled in. */

@@ -7,6 +7,7 @@ import { Prose } from "../../ui/Prose";
 import { clock, count, duration, money, plural, size, spaced } from "../../ui/words";
 import { bag, type Bag, list, number, parts, strings, words } from "./facts";
 import { AnsweredByPeople, Asked, Child, Decided, Request, RunLink, ToEscalations } from "./GateFacts";
+import { Judged, JudgedBy, routed, Shortened } from "./GuardFacts";
 import { Parts } from "./Parts";
 import { Pairs, Section } from "./Section";
 
@@ -78,6 +79,7 @@ const SHOWN: Readonly<Record<string, Show>> = {
       <Pairs
         pairs={[
           ["Size", data.truncated === true ? `${size(number(data, "size") ?? 0)}, cut to its limit` : null],
+          ["From the cache", data.cached === true ? "asked a moment ago with the same arguments" : null],
           ["Tries", (number(data, "tries") ?? 1) > 1 ? count(number(data, "tries") ?? 1) : null],
           ["Taken out", counted(bag(data, "redacted"))],
           ["Found, and left", counted(bag(data, "noted"))],
@@ -104,6 +106,10 @@ const SHOWN: Readonly<Record<string, Show>> = {
       <Parts run={run} parts={parts(data, "content")} mono />
     </Section>
   ),
+  "guardrail.judged": (data) => <Judged data={data} />,
+  "context.shortened": (data, run) => <Shortened data={data} run={run} />,
+  // Told with all that the run came to: see Closed.
+  "run.closing": () => null,
   "model.called": () => null,
   "model.answered": (data, run) => <Answered data={data} run={run} />,
   "model.failed": (data) => (
@@ -114,6 +120,7 @@ const SHOWN: Readonly<Record<string, Show>> = {
           ["HTTP status", number(data, "status")],
           ["Try", number(data, "try") ?? 1],
           ["Tried again after", time(number(data, "retry_in_ms"))],
+          ["Presumed spent", cost(number(data, "presumed"))],
         ]}
       />
     </Section>
@@ -207,6 +214,7 @@ const GROUNDS: Readonly<Record<string, Show>> = {
       </Section>
     </>
   ),
+  "guardrail.judged": (data) => <JudgedBy data={data} />,
   "tool.denied": (data) => <Decided decision={bag(data, "decision")} />,
   "approval.asked": (data, _, event) => (
     <>
@@ -230,6 +238,7 @@ const GROUNDS: Readonly<Record<string, Show>> = {
             ["Model", mono(words(data, "model"))],
             ["Connection", words(data, "provider")],
             ["Messages before it", count(number(data, "messages") ?? 0)],
+            ...routed(data, money),
             ["Tokens reserved", tokens(number(data, "reserved_tokens"))],
             ["Prompt", mono(words(data, "prompt")?.slice(0, 16) ?? null)],
           ]}
@@ -257,7 +266,7 @@ function Answered({ data, run }: { readonly data: Bag; readonly run: string }) {
 
 function Measured({ data }: { readonly data: Bag }) {
   const usage = bag(data, "usage") ?? {};
-  const cost = number(data, "cost");
+  const spent = number(data, "cost");
   const tries = number(data, "tries") ?? 1;
   return (
     <Section name="Measured">
@@ -265,7 +274,8 @@ function Measured({ data }: { readonly data: Bag }) {
         pairs={[
           ["Tokens in", withPart(number(usage, "input"), number(usage, "cache_read"), "cached")],
           ["Tokens out", withPart(number(usage, "output"), number(usage, "reasoning"), "reasoning")],
-          ["Cost", cost === null ? "no price known" : money(cost)],
+          ["Cost", spent === null ? "no price known" : money(spent)],
+          ["Uncovered", cost(number(data, "uncovered"))],
           ["First token", time(number(data, "first_token_ms"))],
           ["Tries", tries > 1 ? plural(tries, "try", "tries") : null],
           ["Answered by", mono(words(data, "served_model"))],
@@ -320,6 +330,10 @@ function time(ms: number | null): string | null {
 /** A time of day; with its date where that is not the event's. */
 function moment(ms: number | null, event: LogEvent): string | null {
   return ms === null || ms === 0 ? null : clock(new Date(ms).toISOString(), Date.parse(event.at));
+}
+
+function cost(micro: number | null): string | null {
+  return micro === null || micro === 0 ? null : money(micro);
 }
 
 function tokens(n: number | null): string | null {

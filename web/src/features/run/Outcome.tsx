@@ -4,8 +4,10 @@ import { Json } from "../../ui/Json";
 import { Plain, Prose } from "../../ui/Prose";
 import { count, duration, spaced } from "../../ui/words";
 import { words } from "./facts";
+import { Handoff } from "./Closing";
 import { RunLink } from "./GateFacts";
-import { isFault } from "./tree";
+import { ProofPanel } from "./Proof";
+import { isFault, spanAt } from "./tree";
 import style from "./Outcome.module.css";
 import { Pairs, Section } from "./Section";
 
@@ -18,6 +20,10 @@ export function Outcome({ trace, choose }: Props) {
   const { run } = trace;
   const { result } = run;
   const faults = trace.spans.filter(isFault);
+  const goTo = (seq: number): void => {
+    const found = spanAt(trace.spans, seq);
+    if (found !== undefined) choose(found.id);
+  };
   const children = trace.spans.flatMap((span) => {
     const child = words(span.attributes, "child");
     return child === null ? [] : [{ span, child }];
@@ -39,19 +45,7 @@ export function Outcome({ trace, choose }: Props) {
           <Json value={result.output} what="output" />
         </Section>
       )}
-      {result?.handoff != null && (
-        <Section name="Handoff" tone={run.status === "failed" ? "fail" : "stop"}>
-          {result.handoff.why !== "" && <Prose text={result.handoff.why} />}
-          <Points name="Done" points={result.handoff.done} />
-          <Points name="Left" points={result.handoff.left} />
-          {result.handoff.last_words !== "" && (
-            <>
-              <h4 className={style.name}>Last words</h4>
-              <Prose text={result.handoff.last_words} />
-            </>
-          )}
-        </Section>
-      )}
+      <Handoff run={run} />
       {faults.length > 0 && (
         <Section name="What went wrong" tone="fail">
           <ul>
@@ -80,6 +74,7 @@ export function Outcome({ trace, choose }: Props) {
           />
         </Section>
       )}
+      <ProofPanel run={run} goTo={goTo} />
       <Section name="Ran as">
         <Pairs
           pairs={[
@@ -94,22 +89,6 @@ export function Outcome({ trace, choose }: Props) {
           ]}
         />
       </Section>
-    </>
-  );
-}
-
-function Points({ name, points }: { readonly name: string; readonly points: readonly string[] }) {
-  if (points.length === 0) return null;
-  return (
-    <>
-      <h4 className={style.name}>{name}</h4>
-      <ul className={style.points}>
-        {points.map((point, at) => (
-          <li key={at}>
-            <Prose text={point} />
-          </li>
-        ))}
-      </ul>
     </>
   );
 }

@@ -14,6 +14,8 @@ import { Bones, Empty, Trouble } from "../../ui/Empty";
 import { STANDINGS } from "../../ui/words";
 import { latestList, neighbour } from "../runs/neighbours";
 import { searchOf } from "../runs/filters";
+import { ClosingLine } from "./Closing";
+import { closingOf } from "./costs";
 import { Facts } from "./Facts";
 import { Head } from "./Head";
 import { linkTo } from "./links";
@@ -76,6 +78,13 @@ function Loaded({ trace }: { readonly trace: Trace }) {
       <div className={style.top}>
         <Head run={run} link={link} span={chosen} />
         <StoryPanel story={trace.story} blast={trace.blast} run={run} spans={trace.spans} goTo={goTo} />
+        <ClosingLine
+          trace={trace}
+          choose={(id) => {
+            choose(id);
+            setTab("waterfall");
+          }}
+        />
         <Facts trace={trace} />
       </div>
       <Tabs trace={trace} tab={tab} show={setTab} />
@@ -97,7 +106,8 @@ function Loaded({ trace }: { readonly trace: Trace }) {
 
 /** Where one wants to look first: the last thing that went wrong, else the whole run. */
 function firstOfInterest(trace: Trace): string | null {
-  const fault = STANDINGS[trace.run.status].tone === "quiet" ? undefined : trace.spans.findLast(isFault);
+  const calm = STANDINGS[trace.run.status].tone === "quiet";
+  const fault = calm ? undefined : (closingOf(trace.spans) ?? trace.spans.findLast(isFault));
   return (fault ?? trace.spans[0])?.id ?? null;
 }
 

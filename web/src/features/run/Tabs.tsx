@@ -3,6 +3,7 @@ import { type KeyboardEvent, useRef } from "react";
 import type { Trace } from "../../api/shapes";
 import { TABS, type Tab } from "../../routes";
 import { count } from "../../ui/words";
+import { linesOf } from "./costs";
 import style from "./Tabs.module.css";
 
 interface Props {
@@ -25,7 +26,7 @@ export function Tabs({ trace, tab, show }: Props) {
     waterfall: trace.spans.length,
     conversation: trace.conversation.length,
     effects: trace.effects.length,
-    cost: trace.cost.length,
+    cost: linesOf(trace).length,
     raw: trace.run.last_seq,
   };
   const onKeyDown = (event: KeyboardEvent): void => {

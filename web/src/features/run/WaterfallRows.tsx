@@ -1,13 +1,15 @@
 /** The rows themselves. Of thousands only those in sight exist; bars are placed in percent, so nothing is measured. */
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useEffect, useMemo, useRef } from "react";
-import type { SpanKind } from "../../api/shapes";
+import type { Span, SpanKind } from "../../api/shapes";
 import { Icon, type IconName } from "../../ui/Icon";
 import { Chip, RiskChip } from "../../ui/marks";
 import { Plain } from "../../ui/Prose";
 import { duration } from "../../ui/words";
+import { words } from "./facts";
+import { toneOfVerdict } from "./GuardFacts";
 import { endOf, marksOf, place, type Timeline, timelineOf } from "./timeline";
-import type { Row as RowOf } from "./tree";
+import { isClosing, type Row as RowOf } from "./tree";
 import style from "./WaterfallRows.module.css";
 
 const ROW = 28;
@@ -24,7 +26,7 @@ export const KIND_ICONS: Readonly<Record<SpanKind, IconName>> = {
   policy: "policy",
   approval: "approval",
   wait: "wait",
-  guardrail: "policy",
+  guardrail: "shield",
   checkpoint: "checkpoint",
   message: "message",
 };
@@ -168,7 +170,7 @@ const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fol
   const end = endOf(span, now);
   const left = place(line, start);
   const width = place(line, end) - left;
-  const tone = failed ? toneOf(span.status) : "";
+  const tone = ownTone(span) ?? (failed ? toneOf(span.status) : "");
   return (
     <div
       id={`row-${at}`}
@@ -206,7 +208,7 @@ const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fol
           <Plain text={span.name} />
         </span>
         <RiskChip risk={span.risk} />
-        {span.kind !== "policy" && <Mishap status={span.status} />}
+        <Mishap span={span} />
         {folded && <span className={style.beneath}>{beneath}</span>}
       </div>
       <div className={style.cell}>
@@ -224,13 +226,24 @@ const Row = memo(function Row({ row, line, now, top, at, of, chosen, choose, fol
   );
 });
 
+/** Guardrails say more than yes and no; a run that closes was not refused anything. */
+function ownTone(span: Span): string | null {
+  if (isClosing(span)) return "tone-stop";
+  if (span.kind !== "guardrail") return null;
+  const tone = toneOfVerdict(words(span.attributes, "verdict") ?? "");
+  return tone === "quiet" ? "" : `tone-${tone}`;
+}
+
 /** What went wrong in the row itself, or beneath it where that is folded away. */
 function toneOf(status: string): string {
   if (status === "unknown") return "tone-wait";
   return status === "denied" ? "tone-stop" : "tone-fail";
 }
 
-function Mishap({ status }: { readonly status: string }) {
+function Mishap({ span }: { readonly span: Span }) {
+  const { kind, status } = span;
+  // Their names say what was decided.
+  if (kind === "policy" || kind === "guardrail" || kind === "message") return null;
   if (status === "denied") return <Chip tone="stop">denied</Chip>;
   if (status === "unknown") return <Chip tone="wait">unknown</Chip>;
   return null;

@@ -107,7 +107,13 @@ function matches(span: Span, words: string): boolean {
 
 /** What `e` stops at: what failed, was refused, or is unknown. */
 export function isFault(span: Span): boolean {
+  if (isClosing(span)) return false;
   return span.kind !== "run" && span.kind !== "attempt" && ["error", "denied", "unknown"].includes(span.status);
+}
+
+/** Where a run is brought to its end by a limit: a control, not an error. */
+export function isClosing(span: Span): boolean {
+  return span.kind === "message" && span.name.startsWith("closing: ");
 }
 
 /** The next fault below `from`, from the top again after the last; -1 where there is none. */

@@ -4,6 +4,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Run } from "../../api/shapes";
 import { useKeys } from "../../shell/keys";
+import { Icon } from "../../ui/Icon";
 import { RiskChip, State } from "../../ui/marks";
 import { Plain } from "../../ui/Prose";
 import { useNow } from "../../ui/now";
@@ -17,9 +18,11 @@ interface Props {
   readonly runs: readonly Run[];
   readonly more: () => void;
   readonly complete: boolean;
+  readonly sort: (dearest: boolean) => void;
+  readonly dearest?: boolean;
 }
 
-export function RunRows({ runs, more, complete }: Props) {
+export function RunRows({ runs, more, complete, sort, dearest = false }: Props) {
   const scroller = useAnchored(runs);
   const [chosen, setChosen] = useState<string | null>(null);
   const navigate = useNavigate();
@@ -68,8 +71,19 @@ export function RunRows({ runs, more, complete }: Props) {
     >
       <div className={`${style.row} ${style.head}`} role="row">
         {COLUMNS.map((name) => (
-          <div key={name} role="columnheader">
-            {name}
+          <div key={name} role="columnheader" aria-sort={name === "Cost" && dearest ? "descending" : undefined}>
+            {name === "Cost" ? (
+              <button
+                className={style.sort}
+                title={dearest ? "Newest first" : "The dearest of these first"}
+                onClick={() => sort(!dearest)}
+              >
+                {dearest && <Icon name="down" size={9} />}
+                {name}
+              </button>
+            ) : (
+              name
+            )}
           </div>
         ))}
       </div>

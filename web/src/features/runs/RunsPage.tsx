@@ -1,12 +1,14 @@
 /** All runs of a tenant: filtered, counted, live, each view a link. */
 import { Button } from "@mantine/core";
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import { useDeferredValue, useEffect, useMemo } from "react";
 import { isProblem } from "../../api/problems";
 import { facetsQuery, PAGE, runsQuery } from "../../api/queries";
 import type { Run } from "../../api/shapes";
+import type { RunsSearch } from "../../routes";
 import { Bones, Empty, Trouble } from "../../ui/Empty";
+import { count, plural } from "../../ui/words";
 import { applied, byCause, type Filters, filtersOf, searchOf } from "./filters";
 import { Facets } from "./Facets";
 import { Groups } from "./Groups";
@@ -43,8 +45,11 @@ export function RunsPage() {
     if (wantsMore) void fetchNextPage();
   }, [wantsMore, fetchNextPage]);
 
-  const show = (next: Filters, group = search.group): void =>
-    void navigate({ search: { ...searchOf(next), ...(group === undefined ? {} : { group }) }, replace: true });
+  const show = (next: Filters, view: Pick<RunsSearch, "group" | "sort"> = search): void => {
+    const { group, sort } = view;
+    const kept = { ...(group === undefined ? {} : { group }), ...(sort === undefined ? {} : { sort }) };
+    void navigate({ search: { ...searchOf(next), ...kept }, replace: true });
+  };
   const more = (): void => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   };
@@ -55,7 +60,7 @@ export function RunsPage() {
         filters={filters}
         show={show}
         grouped={grouped}
-        group={(on) => show(filters, on ? "cause" : undefined)}
+        group={(on) => show(filters, on ? { group: "cause" } : {})}
         updatedAt={list.dataUpdatedAt}
         failing={list.failureCount > 0}
       />
@@ -71,6 +76,8 @@ export function RunsPage() {
             clear={() => show({})}
             more={more}
             complete={!hasNextPage}
+            dearest={search.sort === "cost"}
+            sort={(dearest) => show(filters, dearest ? { sort: "cost" } : {})}
           />
         </section>
       </div>
@@ -91,18 +98,51 @@ interface ContentProps {
   readonly clear: () => void;
   readonly more: () => void;
   readonly complete: boolean;
+  readonly dearest: boolean;
+  readonly sort: (dearest: boolean) => void;
 }
 
-function Content({ list, runs, filters, grouped, clear, more, complete }: ContentProps) {
+function Content({ list, runs, filters, grouped, clear, more, complete, dearest, sort }: ContentProps) {
   // A list that could not be refreshed stays in sight, marked as stale above; one that may not be seen does not.
   if (list.error !== null && (list.data === undefined || isProblem(list.error, 403))) {
     return <Trouble fault={list.error} what="the runs of this tenant" retry={() => void list.refetch()} />;
   }
   if (list.isPending) return <Bones rows={16} />;
   if (runs.length === 0) return <NoRuns filters={filters} clear={clear} />;
-  if (!grouped) return <RunRows runs={runs} more={more} complete={complete} />;
+  if (!grouped && dearest) return <Dearest runs={runs} more={more} complete={complete} sort={sort} />;
+  if (!grouped) return <RunRows runs={runs} more={more} complete={complete} sort={sort} />;
   return <Groups groups={byCause(runs)} seen={runs.length} complete={complete} />;
 }
+
+interface DearestProps {
+  readonly runs: readonly Run[];
+  readonly more: () => void;
+  readonly complete: boolean;
+  readonly sort: (dearest: boolean) => void;
+}
+
+/** The API lists runs by time alone: these are the dearest of those that are here, and it is said how many that are. */
+function Dearest({ runs, more, complete, sort }: DearestProps) {
+  const sorted = useMemo(() => [...runs].sort((a, b) => b.cost_micro_usd - a.cost_micro_usd), [runs]);
+  return (
+    <>
+      <p className={style.sorted} role="status">
+        {complete
+          ? `All ${plural(runs.length, "run")}, the dearest first.`
+          : `The newest ${count(runs.length)} runs, the dearest first.`}{" "}
+        <Link to="/usage" search={{ by: "run" }}>
+          The dearest of all
+        </Link>
+        <button onClick={() => sort(false)}>Newest first</button>
+        {!complete && <button onClick={more}>Load older runs</button>}
+      </p>
+      <RunRows runs={sorted} more={NOTHING} complete sort={sort} dearest />
+    </>
+  );
+}
+
+/** Rows that were loaded while one scrolls would jump to other places. */
+const NOTHING = (): void => undefined;
 
 function NoRuns({ filters, clear }: { readonly filters: Filters; readonly clear: () => void }) {
   const hiding = applied(filters);
