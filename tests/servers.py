@@ -49,7 +49,7 @@ class Server:
         """A database of its own, dropped afterwards; answers the superuser's URL. Takes some 50 ms."""
         name = f"t_{uuid4().hex[:16]}"
         template = self.template if migrated else "template1"
-        # Copying files costs half of what logging every page costs, but two checkpoints: only memory does those quickly.
+        # Copying files costs half of what logging every page costs, but two checkpoints: only memory does those fast.
         strategy = "file_copy" if self._in_memory else "wal_log"
         admin = await driver.connect(self.url)
         try:
