@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quarterdeck.guardrails import holdback
@@ -169,7 +169,6 @@ def streamed(
     return shown, judgement.text
 
 
-@settings(max_examples=200, deadline=None)
 @given(texts(*BITS), CUTS, PATIENCE)
 def test_what_is_streamed_is_at_any_time_a_beginning_of_what_is_left_in_the_end(
     text: str, cuts: list[int], patience: int
@@ -181,7 +180,6 @@ def test_what_is_streamed_is_at_any_time_a_beginning_of_what_is_left_in_the_end(
 
 @pytest.mark.parametrize("one", REDACTING, ids=lambda one: one.check)
 def test_it_is_so_for_each_check_by_itself(one: GuardrailRule):
-    @settings(max_examples=120, deadline=None)
     @given(texts(one.check), CUTS, PATIENCE)
     def judge_one(text: str, cuts: list[int], patience: int):
         shown, left = streamed(text, cuts, [one], patience)
@@ -199,7 +197,6 @@ BLOCKING = (
 )
 
 
-@settings(max_examples=150, deadline=None)
 @given(texts("pii", "secrets", "links"), CUTS, PATIENCE)
 def test_of_an_answer_that_is_blocked_only_what_stands_before_the_first_finding_was_seen(
     text: str, cuts: list[int], patience: int
