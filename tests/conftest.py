@@ -4,6 +4,7 @@ import os
 from uuid import uuid4
 
 import pytest
+import structlog
 
 from quarterdeck.core.settings import Settings
 from quarterdeck.db.pool import Database
@@ -12,6 +13,15 @@ from tests import effort
 from tests.servers import SECRET, Server, Servers
 
 effort.chosen()
+
+# What tests log is read where one fails. structlog's own way tells every variable of every frame, half a second each.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # A developer's own deployment is nothing that a test may see.
 for _name in [name for name in os.environ if name.startswith("QUARTERDECK_") and "_TEST_" not in name]:
