@@ -1,4 +1,4 @@
-"""`make test`: every stage of tests, one after another, with one plain line of counts at the end.
+"""`make test`: every stage of tests, as much at once as two cores take, with one plain line of counts at the end.
 
 Stages are counted from JUnit reports and not from exit codes alone, so that a stage that crashed, or was never written,
 can't pass for a green one.
@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -29,6 +31,8 @@ class Stage:
     folder: str
     command: tuple[str, ...]
     may_skip: bool = True
+    alone: bool = True
+    """Whether it keeps both cores busy. Two stages in a row that don't run at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +49,10 @@ class Count:
         return Count(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
 
 
-def pytest_stage(name: str, *options: str, may_skip: bool = True) -> Stage:
+def pytest_stage(name: str, *options: str, may_skip: bool = True, alone: bool = True) -> Stage:
     """The stage whose tests stand in `tests/<name>`."""
     folder = f"tests/{name}"
-    return Stage(name, folder, (*PYTEST, *options, "--junitxml={report}", folder), may_skip)
+    return Stage(name, folder, (*PYTEST, *options, "--junitxml={report}", folder), may_skip, alone)
 
 
 # Flow tests stop and kill processes and look at clocks: a file at a time on each of two workers keeps that honest.
@@ -56,19 +60,50 @@ STAGES = (
     pytest_stage("unit", "-n", "2"),
     Stage("web", "web", (*VITEST, "--reporter=default", "--reporter=junit", "--outputFile.junit={report}")),
     pytest_stage("db", "-n", "2", "--dist", "loadfile"),
-    pytest_stage("contract"),
-    pytest_stage("console", may_skip=False),
+    pytest_stage("contract", alone=False),
+    pytest_stage("console", may_skip=False, alone=False),
     pytest_stage("flow", "-n", "2", "--dist", "loadfile"),
 )
 
 
+def together(stages: Sequence[Stage]) -> Iterator[tuple[Stage, ...]]:
+    """The stages in their order, those in pairs that run at the same time."""
+    left = list(stages)
+    while left:
+        pair = 2 if len(left) > 1 and not (left[0].alone or left[1].alone) else 1
+        yield tuple(left[:pair])
+        del left[:pair]
+
+
 def run(stage: Stage, reports: Path) -> Count:
     """Run one stage to its end and count it."""
-    if not (ROOT / stage.folder).is_dir():
-        return Count(failed=1, broken=f"{stage.folder} does not exist")
-    report = reports / f"{stage.name}.xml"
-    status = carry_out([part.format(report=report) for part in stage.command])
-    count = counted(report)
+    ((_, count, _),) = run_together((stage,), reports)
+    return count
+
+
+def run_together(stages: Sequence[Stage], reports: Path) -> Iterator[tuple[Stage, Count, float]]:
+    """Run stages at the same time; each with its count and its seconds. What later ones say is shown at their turn."""
+    with ExitStack() as stack:
+        running = [
+            (stage, stack.enter_context(Running(stage, reports, aside=place > 0))) if here(stage) else (stage, None)
+            for place, stage in enumerate(stages)
+        ]
+        for stage, one in running:
+            print(f"\n--- {stage.name} ---", flush=True)
+            if one is None:
+                yield stage, Count(failed=1, broken=f"{stage.folder} does not exist"), 0.0
+            else:
+                status = one.wait()
+                yield stage, judged(stage, status, counted(one.report)), one.seconds
+
+
+def here(stage: Stage) -> bool:
+    """Whether the stage's folder is there."""
+    return (ROOT / stage.folder).is_dir()
+
+
+def judged(stage: Stage, status: int, count: Count | None) -> Count:
+    """The count of a stage that ended so, and what else speaks against it."""
     if count is None:
         return Count(failed=1, broken=f"it left no report (status {status})")
     if status != 0 and count.failed == 0:
@@ -80,20 +115,49 @@ def run(stage: Stage, reports: Path) -> Count:
     return count
 
 
-def carry_out(command: list[str]) -> int:
-    """Run a command in a process group of its own, so that what it starts ends with it, also after Ctrl-C."""
-    kept = {key: value for key, value in os.environ.items() if not of_a_deployment(key)}
-    process = subprocess.Popen(command, cwd=ROOT, env=kept, start_new_session=True)
-    try:
-        return process.wait(STAGE_LIMIT)
-    except subprocess.TimeoutExpired:
-        print(f"test: no end after {STAGE_LIMIT} s, stopping it", flush=True)
-        return 124
-    finally:
+class Running:
+    """A stage under way, in a process group of its own, so that what it starts ends with it, also after Ctrl-C."""
+
+    def __init__(self, stage: Stage, reports: Path, *, aside: bool) -> None:
+        self.report = reports / f"{stage.name}.xml"
+        self.seconds = 0.0
+        self._began = time.monotonic()
+        self._said = (reports / f"{stage.name}.txt").open("w+") if aside else None
+        self._process = subprocess.Popen(
+            [part.format(report=self.report) for part in stage.command],
+            cwd=ROOT,
+            env={key: value for key, value in os.environ.items() if not of_a_deployment(key)},
+            start_new_session=True,
+            stdout=self._said,
+            stderr=self._said and subprocess.STDOUT,
+        )
+
+    def __enter__(self) -> "Running":
+        return self
+
+    def wait(self) -> int:
+        """Its exit status, once it has ended and what it said is shown."""
+        try:
+            return self._process.wait(max(0.0, self._began + STAGE_LIMIT - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            print(f"test: no end after {STAGE_LIMIT} s, stopping it", flush=True)
+            return 124
+        finally:
+            self.seconds = time.monotonic() - self._began
+            self._end()
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         for kind in (signal.SIGINT, signal.SIGKILL):
-            if process.poll() is None:
-                os.killpg(process.pid, kind)
-                wait_a_little(process)
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, kind)
+                wait_a_little(self._process)
+        if self._said is not None and not self._said.closed:
+            self._said.seek(0)
+            print(self._said.read(), end="", flush=True)
+            self._said.close()
 
 
 def wait_a_little(process: "subprocess.Popen[bytes]") -> None:
@@ -134,15 +198,11 @@ def main(chosen: list[str]) -> int:
         return 2
     started, lines, total = time.monotonic(), list[str](), Count()
     with tempfile.TemporaryDirectory(prefix="quarterdeck-test-") as reports:
-        for stage in STAGES:
-            if chosen and stage.name not in chosen:
-                continue
-            print(f"\n--- {stage.name} ---", flush=True)
-            began, count = time.monotonic(), run(stage, Path(reports))
-            total += count
-            seconds = time.monotonic() - began
-            facts = f"{count.passed:5} passed {count.failed:4} failed {count.skipped:4} skipped {seconds:6.1f} s"
-            lines.append(f"  {stage.name:<9}{facts}  {count.broken}".rstrip())
+        for stages in together([stage for stage in STAGES if not chosen or stage.name in chosen]):
+            for stage, count, seconds in run_together(stages, Path(reports)):
+                total += count
+                facts = f"{count.passed:5} passed {count.failed:4} failed {count.skipped:4} skipped {seconds:6.1f} s"
+                lines.append(f"  {stage.name:<9}{facts}  {count.broken}".rstrip())
     print("\n" + "\n".join(lines))
     seconds = time.monotonic() - started
     print(f"{total.passed} passed, {total.failed} failed, {total.skipped} skipped in {seconds:.0f} s", flush=True)

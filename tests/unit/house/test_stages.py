@@ -52,6 +52,33 @@ def test_a_skip_where_none_is_allowed_fails_in_ci(tmp_path: Path, monkeypatch, c
     assert stages.run(stage(writing(report), may_skip=False), tmp_path).failed == failed
 
 
+def test_stages_that_leave_a_core_free_run_at_the_same_time_and_are_told_apart(tmp_path: Path, capfd):
+    meet = (
+        "import os, pathlib, time; a, b = {!r}, {!r}; pathlib.Path(a).touch()\n"
+        "while not os.path.exists(b): time.sleep(0.01)\n"
+    )
+    one, other = str(tmp_path / "one"), str(tmp_path / "other")
+    green = "<testsuite><testcase name='a'/></testsuite>"
+    pair = [
+        stages.Stage(name, "scripts", (sys.executable, "-c", code, "{report}"), alone=False)
+        for name, code in (
+            ("first", meet.format(one, other) + "print('first said')\n" + writing(green)),
+            ("second", meet.format(other, one) + "print('second said')\n" + writing(green, 3)),
+        )
+    ]
+    (together,) = stages.together(pair)
+    ended = [(stage.name, count.passed, count.failed) for stage, count, _ in stages.run_together(together, tmp_path)]
+    assert ended == [("first", 1, 0), ("second", 1, 1)]
+    told = ["", "--- first ---", "first said", "", "--- second ---", "second said", ""]
+    assert capfd.readouterr().out.split("\n") == told
+
+
+def test_stages_that_keep_both_cores_busy_run_one_after_another():
+    order = [[stage.name for stage in group] for group in stages.together(stages.STAGES)]
+    assert [name for group in order for name in group] == [stage.name for stage in stages.STAGES]
+    assert [group for group in order if len(group) > 1] == [["contract", "console"]]
+
+
 def test_tests_do_not_see_the_settings_of_a_real_deployment():
     assert stages.of_a_deployment("QUARTERDECK_DATABASE_URL")
     assert not stages.of_a_deployment("QUARTERDECK_TEST_DATABASE_URL")
