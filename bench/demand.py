@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,8 +103,11 @@ class Books:
         return Says("Done.", input=20, output=tokens, latency=LATENCY)
 
 
-async def fire(url: str, demand: Demand, kind: str) -> tuple[Counter[int], float]:
-    """Ask a proxy at `url` for all of it: how often each status came, and the seconds it took."""
+async def fire(urls: Sequence[str], demand: Demand, kind: str) -> tuple[Counter[int], float]:
+    """Ask a proxy for all of it, its replicas in turns: how often each status came, and the seconds it took.
+
+    Status 0: the connection broke.
+    """
     statuses: Counter[int] = Counter()
     connector = aiohttp.TCPConnector(limit=0)
     timeout = aiohttp.ClientTimeout(total=300)
@@ -119,10 +122,14 @@ async def fire(url: str, demand: Demand, kind: str) -> tuple[Counter[int], float
                 "messages": [{"role": "user", "content": demand.said(number)}],
                 "metadata": {"session_id": account},
             }
-            for _ in range(demand.calls):
-                async with client.post(f"{url}/v1/chat/completions", json=body, headers=headers) as answer:
-                    await answer.read()
-                    statuses[answer.status] += 1
+            for call in range(demand.calls):
+                url = f"{urls[(number + call) % len(urls)]}/v1/chat/completions"
+                try:
+                    async with client.post(url, json=body, headers=headers) as answer:
+                        await answer.read()
+                        statuses[answer.status] += 1
+                except (aiohttp.ClientError, TimeoutError):
+                    statuses[0] += 1
 
         began = time.monotonic()
         await asyncio.gather(*(caller(number) for number in range(demand.callers)))

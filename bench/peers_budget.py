@@ -33,13 +33,15 @@ from quarterdeck.db.pool import Database
 from quarterdeck.db.records import Urls
 
 WAYS = (
-    Way("LiteLLM, 1 process", 1),
-    Way("LiteLLM, 4 processes", 4),
-    Way("LiteLLM, 4 processes, Redis", 4, redis=True),
-    Way("LiteLLM, 4 processes, Redis, fail closed", 4, redis=True, closed=True),
-    Way("LiteLLM, 1 process, budget of a session", 1, kind="session"),
+    Way("LiteLLM, 1 replica", 1),
+    Way("LiteLLM, 4 replicas", 4),
+    Way("LiteLLM, 4 replicas, Redis", 4, redis=True),
+    Way("LiteLLM, 4 replicas, Redis, fail closed", 4, redis=True, closed=True),
+    Way("LiteLLM, 1 replica, budget of a session", 1, kind="session"),
 )
 RESERVING, WHOLE = "ours, reserving alone, 4 workers", "ours, whole runs, 2 workers"
+WARM = Demand("warm", 10**12, 1, callers=40, calls=4)
+"""Not counted: a process imports much at its first calls."""
 WORKERS, CONNECTIONS = 4, 8
 BOOKING = 1.5
 """Seconds after the last answer in which a side may still book: their work of that time counts as well."""
@@ -53,10 +55,11 @@ def measure_theirs(books: Books, provider: str, way: Way, wanted: Sequence[Deman
     """All demands on one way to run the proxy."""
     found: Figures = {}
     with opened(provider, way, [demand.limit for demand in wanted]) as proxy:
+        asyncio.run(fire(proxy.urls, WARM, way.kind))
         for demand in wanted:
             books.clear()
             before = _used(proxy)
-            statuses, seconds = asyncio.run(fire(proxy.url, demand, way.kind))
+            statuses, seconds = asyncio.run(fire(proxy.urls, demand, way.kind))
             time.sleep(BOOKING)
             cpu, calls = _used(proxy) - before, demand.callers * demand.calls
             more = {"cpu_ms": round(cpu * 1000 / calls, 2), "statuses": {str(key): n for key, n in statuses.items()}}
@@ -65,7 +68,7 @@ def measure_theirs(books: Books, provider: str, way: Way, wanted: Sequence[Deman
 
 
 def _used(proxy: Proxy) -> float:
-    return cpu_seconds(proxy.pid) + (cpu_seconds(proxy.redis) if proxy.redis else 0.0)
+    return sum(map(cpu_seconds, proxy.pids))
 
 
 async def _budget(urls: Urls, tenant: TenantId, demand: Demand) -> None:
@@ -186,9 +189,10 @@ def measure_ours(books: Books, provider: str, wanted: Sequence[Demand]) -> dict[
 
 
 def main(arguments: list[str], *, quick: bool = False) -> bool:
-    """`python -m bench peers-budget [--install] [--only theirs|ours]`."""
+    """`python -m bench peers-budget [--install] [--share N] [--only theirs|ours]`."""
     parser = argparse.ArgumentParser(prog="python -m bench peers-budget", description=__doc__)
     parser.add_argument("--install", action="store_true", help="make LiteLLM's environment first; takes minutes")
+    parser.add_argument("--share", type=float, default=0.2 if quick else 1.0, help="of the calls")
     parser.add_argument("--only", choices=["theirs", "ours"])
     chosen = parser.parse_args(arguments)
     if chosen.install and not is_installed():
@@ -199,7 +203,7 @@ def main(arguments: list[str], *, quick: bool = False) -> bool:
     ways = [way for way in WAYS if not way.redis or redis_server()]
     if len(ways) < len(WAYS):
         Console().print("peers-budget: no redis-server on the path; what needs it is left out.")
-    wanted, books = demands(0.2 if quick else 1.0), Books()
+    wanted, books = demands(chosen.share), Books()
     provider = books.start()
     found: dict[str, Figures] = {}
     try:
