@@ -5,7 +5,10 @@
 import { createTheme } from "@mantine/core";
 import style from "./theme.module.css";
 
-const field = { size: "xs", classNames: { input: style.input, label: style.label, description: style.hint } };
+const field = {
+  size: "xs",
+  classNames: { input: style.input, label: style.label, description: style.hint, error: style.error },
+};
 
 // Locking the page's scroll writes an inline style sheet, which our policy forbids; the page itself never scrolls.
 const dialog = {

@@ -1,15 +1,14 @@
 /** The rows themselves: who did what to what, and what came of it. Of thousands only those in sight exist. */
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useEffect, useRef } from "react";
 import type { AuditRow } from "../../api/shapes";
 import { Chip } from "../../ui/marks";
 import { useNow } from "../../ui/now";
 import { Plain } from "../../ui/Prose";
+import { useRows } from "../../ui/rows";
 import { clock, count } from "../../ui/words";
 import { toneOf } from "../policy/rules";
 import style from "./Audit.module.css";
 
-const ROW = 28;
 const COLUMNS = ["Position", "Time", "Kind", "Who", "What", "Verdict", "Rule", "Approved by", "Status"];
 
 interface Props {
@@ -22,26 +21,10 @@ interface Props {
 export function AuditRows({ rows, open, choose, more }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const now = useNow(false);
-  // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer re-renders this component itself
-  const visible = useVirtualizer({
-    count: rows.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW,
-    getItemKey: (at) => rows[at]?.id ?? at,
-    overscan: 12,
-    scrollMargin: ROW,
-    scrollPaddingStart: ROW,
-  });
-  const shown = visible.getVirtualItems();
-  const last = shown.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (last >= rows.length - 20) more();
-    // Only reaching the end asks for more, not each render of the page around.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
-  }, [last, rows.length]);
+  const visible = useRows({ count: rows.length, scroller, keyOf: (at) => rows[at]?.id ?? at, more });
   const at = rows.findIndex((row) => row.id === open);
   useEffect(() => {
-    if (at >= 0) visible.scrollToIndex(at, { align: "auto" });
+    if (at >= 0) visible.scrollTo(at);
     // Only a new choice scrolls: rows that arrive while one reads must not.
     // eslint-disable-next-line react-hooks/exhaustive-deps
   }, [open]);
@@ -54,16 +37,16 @@ export function AuditRows({ rows, open, choose, more }: Props) {
           </div>
         ))}
       </div>
-      <div role="rowgroup" className={style.all} style={{ height: visible.getTotalSize() }}>
-        {shown.map((item) => {
-          const row = rows[item.index];
+      <div role="rowgroup" className={style.all} style={{ height: visible.height }}>
+        {visible.shown.map((item) => {
+          const row = rows[item.at];
           return (
             row && (
               <Row
                 key={item.key}
                 row={row}
-                at={item.index}
-                top={item.start - ROW}
+                at={item.at}
+                top={item.top}
                 open={row.id === open}
                 now={now}
                 choose={choose}

@@ -52,7 +52,7 @@ export function BudgetList({ session }: { readonly session: Session | null }) {
   const refused = isProblem(list.error, 403);
   return (
     <>
-      {!refused && <AlertStrip session={session} />}
+      {!refused && <AlertStrip session={session} beside={name !== undefined} />}
       <div className={style.split} data-open={name !== undefined || undefined}>
         <div className={style.left}>
           <div className={style.bar}>

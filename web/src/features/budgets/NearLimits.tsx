@@ -37,7 +37,7 @@ export default function NearLimits() {
   }
   return (
     <div className={page.body}>
-      <table className={`${page.table} ${style.table}`}>
+      <table className={`${page.table} ${style.table} ${style.near}`}>
         <caption className="unseen">Runs near a limit</caption>
         <thead>
           <tr>

@@ -24,12 +24,10 @@ export function ClosingLine({ trace, choose }: Props) {
   const last = linesOf(trace).findLast((line) => line.purpose === "closing");
   return (
     <p className={style.line}>
-      <Icon name="stop" size={12} className="tone-stop" />
+      <Icon name="alarm" size={12} className="tone-stop" />
       <span>
         Closed by {LIMITS[words(closing.attributes, "reason") ?? ""] ?? "a limit"}
-        {last !== undefined && last.cost !== null && (
-          <>, with a last answer for {money(last.cost)} that was kept for it</>
-        )}
+        {last?.cost != null && <>, with a last answer for {money(last.cost)} that was kept for it</>}
         {last === undefined && ", with no last answer from a model"}.
         {left !== null &&
           ` It leaves ${plural(left.done.length, "thing")} done and ${plural(left.left.length, "thing")} to do.`}

@@ -45,23 +45,26 @@ export function linesOf({ spans, cost }: Pick<Trace, "spans" | "cost">): CostLin
 function lineOf(span: Span, row: CostRow | undefined, lost: readonly Span[]): CostLine {
   const { attributes } = span;
   const say = (name: string): string => words(attributes, name) ?? "";
-  const sum = (of: Span): number => number(of.attributes, "presumed_micro_usd") ?? 0;
   return {
     span,
     step: number(attributes, "step") ?? row?.step ?? null,
     purpose: say("purpose"),
-    model: say("served_model") || row?.model || say("model"),
+    model: words(attributes, "served_model") ?? row?.model ?? say("model"),
     route: say("route"),
     why: say("route_why"),
     degree: say("degree"),
     notice: say("notice"),
     usage: row?.usage ?? null,
     cost: row?.cost ?? null,
-    reserved: number(attributes, "reserved_micro_usd") ?? 0,
-    presumed: sum(span) + lost.reduce((total, each) => total + sum(each), 0),
-    uncovered: number(attributes, "uncovered_micro_usd") ?? 0,
+    reserved: micro(span, "reserved_micro_usd"),
+    presumed: [span, ...lost].reduce((total, each) => total + micro(each, "presumed_micro_usd"), 0),
+    uncovered: micro(span, "uncovered_micro_usd"),
     lost: lost.length,
   };
+}
+
+function micro({ attributes }: Span, name: string): number {
+  return number(attributes, name) ?? 0;
 }
 
 export interface Totals {

@@ -1,6 +1,5 @@
 /** The dense list: thousands of rows, of which only those in sight exist. */
 import { Link, useNavigate } from "@tanstack/react-router";
-import { useVirtualizer } from "@tanstack/react-virtual";
 import { memo, useEffect, useLayoutEffect, useRef, useState } from "react";
 import type { Run } from "../../api/shapes";
 import { useKeys } from "../../shell/keys";
@@ -8,10 +7,10 @@ import { Icon } from "../../ui/Icon";
 import { RiskChip, State } from "../../ui/marks";
 import { Plain } from "../../ui/Prose";
 import { useNow } from "../../ui/now";
+import { ROW, useRows } from "../../ui/rows";
 import { ago, clock, duration, money, shortId, STANDINGS } from "../../ui/words";
 import style from "./RunRows.module.css";
 
-const ROW = 28;
 const COLUMNS = ["State", "Agent", "Release", "User", "What and why", "Steps", "Duration", "Cost", "Submitted", "Run"];
 
 interface Props {
@@ -27,28 +26,20 @@ export function RunRows({ runs, more, complete, sort, dearest = false }: Props) 
   const [chosen, setChosen] = useState<string | null>(null);
   const navigate = useNavigate();
   const now = useNow();
-  // eslint-disable-next-line react-hooks/incompatible-library -- the virtualizer re-renders this component itself
-  const rows = useVirtualizer({
+  const rows = useRows({
     count: runs.length,
-    getScrollElement: () => scroller.current,
-    estimateSize: () => ROW,
-    getItemKey: (at) => runs[at]?.run_id ?? at,
-    overscan: 12,
-    scrollMargin: ROW,
-    scrollPaddingStart: ROW,
+    scroller,
+    keyOf: (at) => runs[at]?.run_id ?? at,
+    more: () => {
+      if (!complete) more();
+    },
   });
-
-  const shown = rows.getVirtualItems();
-  const last = shown.at(-1)?.index ?? 0;
-  useEffect(() => {
-    if (!complete && last >= runs.length - 20) more();
-  }, [last, runs.length, complete, more]);
 
   const move = (by: number): void => {
     const from = runs.findIndex((run) => run.run_id === chosen);
     const to = from === -1 ? 0 : Math.min(runs.length - 1, Math.max(0, from + by));
     setChosen(runs[to]?.run_id ?? null);
-    rows.scrollToIndex(to);
+    rows.scrollTo(to);
   };
   const open = (): void => {
     if (chosen !== null) void navigate({ to: "/runs/$run", params: { run: chosen } });
@@ -87,16 +78,16 @@ export function RunRows({ runs, more, complete, sort, dearest = false }: Props) 
           </div>
         ))}
       </div>
-      <div role="rowgroup" className={style.all} style={{ height: rows.getTotalSize() }}>
-        {shown.map((item) => {
-          const run = runs[item.index];
+      <div role="rowgroup" className={style.all} style={{ height: rows.height }}>
+        {rows.shown.map((item) => {
+          const run = runs[item.at];
           return (
             run && (
               <Row
                 key={item.key}
                 run={run}
-                at={item.index}
-                top={item.start - ROW}
+                at={item.at}
+                top={item.top}
                 chosen={run.run_id === chosen}
                 // Ended runs don't count on: their rows stay as they are while the clock moves.
                 now={STANDINGS[run.status].ended ? Math.floor(now / 60_000) * 60_000 : now}
