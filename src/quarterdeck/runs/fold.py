@@ -313,6 +313,8 @@ def _resumed(state: RunState, _event: e.RunResumed, _attempt: int, _at: datetime
 
 
 def _retried(state: RunState, _event: e.RunRetried, _attempt: int, _at: datetime) -> RunState:
+    if _is_a_dead_end(state):
+        state = replace(state, answer=None, messages=state.messages[:-1])
     return replace(
         state,
         finished=None,
@@ -328,6 +330,14 @@ def _retried(state: RunState, _event: e.RunRetried, _attempt: int, _at: datetime
         closing=None,
         output_judged=None,
     )
+
+
+def _is_a_dead_end(state: RunState) -> bool:
+    """Whether what was said last is nothing to go on from: it told of a stop, or was withheld."""
+    answer, judged = state.answer, state.output_judged
+    if answer is None or not state.messages or not isinstance(state.messages[-1], ModelMessage):
+        return False
+    return answer.purpose == CLOSING or (judged is not None and judged.verdict in {"deny", "ask"})
 
 
 def _cancel_requested(state: RunState, event: e.CancelRequested, _attempt: int, _at: datetime) -> RunState:

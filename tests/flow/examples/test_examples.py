@@ -235,6 +235,24 @@ async def test_a_run_whose_budget_is_used_up_tells_its_customer_and_the_team_whe
     assert proof["proven"], proof["gaps"]
 
 
+async def test_a_run_that_ran_out_of_money_is_finished_once_the_budget_is_raised_and_it_is_retried(stage: Stage):
+    await stage.register(FOLDERS["support-desk"])
+    limit = {"scope": "user", "max_budget": money.MAY_SPEND, "budget_duration": "1d", "why": "a test"}
+    await stage.owner.put("/v1/budgets/one-customer", json=limit)
+    await asyncio.sleep(1.0)
+    run = await stage.say("support-desk", told(money.ERRANDS).opening)
+    assert run["reason"] == "budget"
+    await stage.owner.put("/v1/budgets/one-customer", json=limit | {"max_budget": 1})
+    retried = await stage.owner.post(f"/v1/runs/{run['run_id']}/retry", json={"why": "the budget was raised"})
+    assert retried.status_code == 202, retried.text
+    await stage.owner.get(f"/v1/runs/{run['run_id']}/wait?seconds=30")
+    ended = await stage.answered(run["run_id"])
+    assert ended["status"] == "succeeded", (ended["why"], ended["result"])
+    assert "All five are looked into" in ended["result"]["text"]
+    called = [one["tool"] for one in await stage.events(run, "tool.called")]
+    assert (called.count("refund_order"), called.count("open_ticket")) == (2, 1)
+
+
 async def test_a_message_that_is_too_long_is_refused_with_words_before_a_model_reads_it(stage: Stage):
     await stage.register(FOLDERS["support-desk"])
     run = await stage.say("support-desk", money.pasted())

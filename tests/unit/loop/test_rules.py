@@ -125,6 +125,23 @@ class TestARunThatIsClosing:
         assert "the run's budget is spent" in words
         assert "the rest of what was asked: “hello”" in words
 
+    def test_goes_on_behind_its_last_answer_when_somebody_retries_it(self) -> None:
+        last = e.ModelCalled(step=2, call="m2", provider="p", model="m", decision=ALLOW, purpose="closing")
+        said = replace_struct(answered(Text("I had to stop."), step=2), purpose="closing")
+        ended = e.RunFinished(status="stopped", reason="budget", text="I had to stop.")
+        before = story(judged(), *turn(1))
+        state = story(judged(), *turn(1), self.closing, last, said, judged("output"), ended, e.RunRetried(by="ann"))
+        assert next_step(state) == CallModel(2)
+        assert state.messages == before.messages
+
+
+def test_a_run_whose_answer_was_withheld_asks_anew_when_somebody_retries_it() -> None:
+    ended = e.RunFinished(status="stopped", reason="policy", text="I can't say that.")
+    withheld = (answered(Text("[This answer was withheld.]")), judged("output", "deny", "pii"), ended)
+    state = story(judged(), asked(), *withheld, e.RunRetried(by="ann"))
+    assert next_step(state) == CallModel(2)
+    assert len(state.messages) == 1
+
 
 def test_questions_aside_change_nothing_but_the_bill() -> None:
     before = story(judged(), asked(), answered(Call("1", "t", {})))
