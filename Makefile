@@ -13,7 +13,7 @@ help: ## Show what can be made
 
 setup: .venv/.ready console ## Install everything into .venv (quick when nothing changed)
 
-demo: setup ## See it work: database, api, workers, agents that ask a reviewer, switches, one worker killed
+demo: setup ## See it work: api, workers, agents that ask a reviewer, switches, a kill, a budget used up
 	@$(PY) -m examples.demo $(ARGS)
 
 test: setup ## Run every test: unit, database, flow, contract, console, web (ARGS="unit db" picks stages)
