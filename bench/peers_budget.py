@@ -209,13 +209,19 @@ def main(arguments: list[str], *, quick: bool = False) -> bool:
     try:
         if chosen.only != "theirs":
             found |= measure_ours(books, provider, wanted)
+            _save(found, wanted)
         if chosen.only != "ours":
             for way in ways:
                 found[way.name] = measure_theirs(books, provider, way, wanted)
+                _save(found, wanted)
     finally:
         books.close()
-    save("peers-budget", {"flush_ms": flush_ms(), "demands": {one.name: asdict(one) for one in wanted}, **found})
     return _show(found, wanted)
+
+
+def _save(found: dict[str, Figures], wanted: Sequence[Demand]) -> None:
+    """After each way, since all of them take long: what was measured is kept if the rest is not waited for."""
+    save("peers-budget", {"flush_ms": flush_ms(), "demands": {one.name: asdict(one) for one in wanted}, **found})
 
 
 def _install() -> None:
