@@ -1,5 +1,6 @@
 """`quarterdeck guardrails`: how well the detectors do on public sets and on your own traffic, and where to set them."""
 
+import math
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -165,10 +166,19 @@ def _on_traffic(screen: Screen, found: "Measurement", *, calibrated: bool) -> di
             empty="none scores at all",
         )
         if calibrated and calibration.threshold is not None:
-            words = f"At most {calibration.false_positives:.2%} of this traffic flagged: {calibration.threshold:.2f}"
+            words, lines = advice(found)
             screen.line(f"\n{words}", "bold")
-            screen.line(calibration.agent_yaml)
+            screen.line(lines)
     return _plain(found)
+
+
+def advice(found: "Measurement") -> tuple[str, str]:
+    """The threshold that the traffic suggests, in words and as lines of `agent.yaml`; none where it is too little."""
+    share, texts, threshold = found.calibration.false_positives, found.inputs.texts, found.calibration.threshold
+    if threshold is None or 0 < share * texts < 1:
+        needed = math.ceil(1 / share) if share else 1
+        return f"Too little traffic for {share:.2%}: {texts} inputs, and {needed} are needed", ""
+    return f"At most {share:.2%} of this traffic flagged: {threshold:.2f}", found.calibration.agent_yaml
 
 
 def _plain(found: "Measurement") -> dict[str, Json]:

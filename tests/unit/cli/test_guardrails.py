@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from quarterdeck.cli.guardrails import app
+from quarterdeck.cli.guardrails import advice, app
 from quarterdeck.core.json import decode_object, encode
 from quarterdeck.guardrails.sets import SetsMissing
+from quarterdeck.sdk.guardrails import Calibration, InputFigures, Measurement
 
 RUNNER = CliRunner()
 
@@ -57,3 +58,11 @@ def test_sets_are_measured_and_a_threshold_is_said_with_its_lines(tmp_path: Path
 def test_a_folder_without_sets_is_said_to_be_one(tmp_path: Path):
     with pytest.raises(SetsMissing, match="No public set was found in"):
         _ = RUNNER.invoke(app, ["measure", "--sets", str(tmp_path)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(("texts", "words"), [(99, "99 inputs, and 100 are needed"), (100, "flagged: 0.86")])
+def test_a_threshold_is_only_suggested_where_there_is_enough_traffic_for_it(texts: int, words: str):
+    calibration = Calibration(false_positives=0.01, threshold=0.86, agent_yaml="threshold: 0.86")
+    told, lines = advice(Measurement(inputs=InputFigures(texts=texts), calibration=calibration))
+    assert words in told
+    assert bool(lines) == (texts >= 100)
