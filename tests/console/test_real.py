@@ -79,7 +79,7 @@ def page(browser: Browser, stage: Stage, tenant: Tenant) -> Iterator[Page]:
     opened, faults = context.new_page(), list[str]()
 
     def said(message: ConsoleMessage) -> None:
-        if message.type in {"error", "warning"} and "401" not in message.text:
+        if message.type in {"error", "warning"} and not re.search("40[19]|412", message.text):
             faults.append(message.text)
 
     opened.on("console", said)
@@ -308,6 +308,55 @@ def test_agents_and_keys_are_shown(page: Page, tenant: Tenant) -> None:
     page.get_by_role("row", name=re.compile("console")).get_by_role("button", name="Revoke").click()
     page.get_by_role("button", name="Revoke the key").click()
     expect(page.get_by_role("row", name=re.compile("console"))).to_contain_text("revoked")
+
+
+def test_a_budget_is_set_holds_and_is_changed_by_whoever_saw_it_last(page: Page, tenant: Tenant) -> None:
+    page.goto("/budgets")
+    expect(page.get_by_role("heading", name="Nothing limits spending yet")).to_be_visible()
+    page.keyboard.press("n")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("each-clerk")
+    dialog.get_by_role("combobox", name="For", exact=True).select_option("agent")
+    dialog.get_by_label("Which agent").fill("clerk")
+    dialog.get_by_label("Tokens", exact=True).fill("0")
+    dialog.get_by_role("button", name="Set it").click()
+    pane = page.get_by_role("complementary", name="Budget")
+    expect(pane).to_contain_text("agent clerk: 0 tokens a day")
+
+    def spend() -> str:
+        run = tenant.submit(words="fine, once more")
+        tenant.until(run, "stopped")
+        return run
+
+    stopped = aside(spend)
+    expect(page.get_by_role("row", name=re.compile("^each-clerk"))).to_contain_text("used up")
+    page.get_by_role("button", name="Change").click()
+    tenant.must(tenant.admin.put("/v1/budgets/each-clerk", json={"scope": "agent", "target": "clerk", "max_tokens": 1}))
+    dialog.get_by_label("Tokens", exact=True).fill("900000")
+    dialog.get_by_role("button", name="Change it").click()
+    expect(dialog.get_by_text("Somebody has changed it meanwhile.")).to_be_visible()
+    page.goto("/budgets?name=each-clerk")
+    page.get_by_role("button", name="Remove").click()
+    dialog.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_role("heading", name="Nothing limits spending yet")).to_be_visible()
+    page.goto(f"/runs/{stopped}?tab=cost")
+    expect(page.get_by_role("region", name="What happened")).to_contain_text(re.compile("^Stopped"))
+
+
+def test_usage_tells_what_the_runs_have_read(page: Page) -> None:
+    page.goto("/usage")
+    expect(page.get_by_role("row", name=re.compile("^clerk"))).to_be_visible()
+    page.get_by_role("button", name="User", exact=True).click()
+    expect(page.get_by_role("slider", name=re.compile("Cost over time"))).to_be_visible()
+    for key, words in (("2", "in all · Gini"), ("3", "No run stands out"), ("4", "of what it would have cost")):
+        page.keyboard.press(key)
+        expect(page.get_by_text(words).or_(page.get_by_role("row").nth(1)).first).to_be_visible()
+
+
+def test_a_run_proves_its_edges_from_its_log(page: Page) -> None:
+    find(page, "fine")
+    page.get_by_role("treeitem").first.click()
+    expect(page.get_by_role("complementary", name="Selected span")).to_contain_text("Every edge is proven")
 
 
 def test_an_unknown_address_of_the_api_is_a_problem_and_never_a_page(page: Page) -> None:
