@@ -20,7 +20,8 @@ def test_a_run_goes_from_submit_over_its_stream_to_its_result(tenant: Tenant):
     ids = [int(line[4:]) for line in lines if line.startswith("id: ")]
     kinds = [line[7:] for line in lines if line.startswith("event: ")]
     turn = ["model.called", "model.answered", "tool.called", "tool.answered"]
-    expected = ["run.admitted", "run.claimed", *turn, *turn, "model.called", "model.answered", "run.finished"]
+    last = ["model.called", "model.answered", "run.finished"]
+    expected = ["run.admitted", "run.claimed", "guardrail.judged", *turn, *turn, *last]
     assert [kind for kind in kinds if not kind.startswith("message.")] == expected
     assert ids == list(range(1, len(expected) + 1))
     record = tenant.run(run)

@@ -6,12 +6,13 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, Field
 
 from quarterdeck.guardrails.inputs import THRESHOLD
+from quarterdeck.spec import values
 
 
 class MeasureQuery(BaseModel):
     """Which traffic is looked at, and what it is held against."""
 
-    agent: str | None = Field(default=None, max_length=100, description="One agent's runs; all by default.")
+    agent: str | None = Field(default=None, pattern=values.NAME, description="One agent's runs; all by default.")
     since: AwareDatetime | None = Field(default=None, description="Runs submitted since then; seven days by default.")
     limit: int = Field(default=200, ge=1, le=1000, description="At most so many of the newest runs.")
     threshold: float = Field(default=THRESHOLD, ge=0, le=1, description="The score from which on an input counts.")
