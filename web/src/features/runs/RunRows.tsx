@@ -56,6 +56,7 @@ export function RunRows({ runs, more, complete, sort, dearest = false }: Props) 
     <div
       ref={scroller}
       className={style.scroller}
+      data-dearest={dearest || undefined}
       role="table"
       aria-rowcount={complete ? runs.length + 1 : -1}
       aria-label="Runs"
