@@ -2,9 +2,11 @@
 
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.console.conftest import Console
+from tests.console.test_looks import offences
 
 
 def test_budgets_show_what_is_spent_and_which_are_near_their_end(console: Console) -> None:
@@ -203,3 +205,21 @@ def test_nothing_yet_and_not_permitted_are_told_apart(console: Console) -> None:
     expect(page.get_by_role("heading", name="You may not see the budgets of this tenant")).to_be_visible()
     page = console.open("/usage")
     expect(page.get_by_role("heading", name="You may not see the usage of this tenant")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_form_and_a_closed_run_are_within_reach_of_everybody(console: Console, scheme: str) -> None:
+    console.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+    page = console.sign_in().open("/budgets")
+    page.get_by_role("button", name="Set a budget").click()
+    page.get_by_role("dialog").get_by_role("button", name="Suggest from use").click()
+    page.get_by_role("dialog").get_by_role("button", name="Set it").click()
+    page.get_by_role("status", name="What it rests on").wait_for()
+    assert not (found := offences(console)), "\n".join(found)
+    console.run("Compare every parcel")
+    page.get_by_role("treeitem", name=re.compile("guardrails input")).click()
+    page.get_by_text("indirect order").wait_for()
+    assert not (found := offences(console)), "\n".join(found)
+    page.keyboard.press("4")
+    page.get_by_role("region", name="Against its budget").wait_for()
+    assert not (found := offences(console)), "\n".join(found)
