@@ -15,6 +15,7 @@ from quarterdeck.loop.aside import Aside
 from quarterdeck.loop.attempt import Attempt, Interrupted
 from quarterdeck.loop.flights import Flight
 from quarterdeck.loop.guarding import Guarding
+from quarterdeck.loop.handoffs import handoff, parting_words
 from quarterdeck.loop.model_turn import ModelTurn
 from quarterdeck.loop.output import OutputCheck
 from quarterdeck.loop.parting import Parting
@@ -28,6 +29,7 @@ from quarterdeck.runs.events import CancelRequested, MessageAdded, OutputRejecte
 from quarterdeck.runs.fold import PATIENT
 from quarterdeck.runs.log import FencedOut
 from quarterdeck.runs.messages import AUTHOR, Text, UserMessage
+from quarterdeck.runs.records import Status
 
 FAULTS = 5
 """Model calls in a row that may come to nothing, each after a longer wait, before the run fails."""
@@ -144,11 +146,21 @@ class Job:
     async def _end(self, step: rules.Finish | rules.Park | rules.Rest) -> None:
         match step:
             case rules.Finish():
-                await self._parting.finish(step)
+                await self._parting.finish(await self._in_own_words(step))
             case rules.Park():
                 await self._parting.park(step)
             case rules.Rest():
                 pass
+
+    async def _in_own_words(self, step: rules.Finish) -> rules.Finish:
+        """A stop that no model has words for is told from the log; its guardrails take out of that what they take out."""
+        if step.text or step.status is not Status.STOPPED:
+            return step
+        state = self._recorder.state
+        words = parting_words(handoff(state, step.why))
+        judged = await self._guarding.judge_words(state.steps, (Text(words),))
+        self._recorder.emit(*judged.events)
+        return replace(step, text=judged.shown or "")
 
     async def _ask(self, step: rules.CallModel) -> bool:
         """Ask the model. True when the run left because of what came of it."""

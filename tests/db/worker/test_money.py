@@ -7,7 +7,7 @@ import pytest
 
 from quarterdeck.core.ids import RunId
 from quarterdeck.core.json import Json
-from quarterdeck.releases.records import BudgetLimit, Limits, ModelPin, Route
+from quarterdeck.releases.records import BudgetLimit, GuardrailRule, Limits, ModelPin, Route
 from quarterdeck.runs import events as e
 from quarterdeck.runs.records import Run, Status
 from tests.db.worker.station import Station
@@ -262,3 +262,15 @@ async def test_a_last_question_that_died_with_its_worker_is_presumed_spent_and_n
 
 async def asked_in(station: Station, run: RunId) -> list[e.ModelCalled]:
     return [event for event in await station.events(run) if isinstance(event, e.ModelCalled)]
+
+
+async def test_what_the_log_says_in_the_models_place_passes_the_guardrails_too(station: Station) -> None:
+    station.budgets = of_run(0.10)
+    station.guardrails = (GuardrailRule("pii", "output", "pii", "redact", {"kinds": ["email"]}),)
+    run = await station.submit("Write to bob@example.com about it.")
+    async with station.worker({"steps": LOOK["steps"]}):
+        ended = await station.until(run)
+    assert (ended.status, ended.reason) == (Status.STOPPED, "budget")
+    text = (await last(station, run)).text
+    assert "I had to stop" in text
+    assert "bob@example.com" not in text
