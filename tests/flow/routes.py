@@ -40,7 +40,6 @@ BODIES: Mapping[tuple[str, str], Any] = {
     ("POST", "/v1/policies/check"): {"text": NEVER},
     ("PUT", "/v1/policies/{name}"): {"text": NEVER, "why": "said by nobody"},
     ("POST", "/v1/usage/reconcile"): {"providers": ["openai"], "days": [{"date": "2026-11-03", "model": "gpt"}]},
-    ("POST", "/v1/usage/reconcile"): {"providers": ["openai"], "days": [{"date": "2026-11-03", "model": "gpt"}]},
     ("POST", "/v1/audit/{row_id}/erase"): {"why": "said by nobody"},
     ("POST", "/v1/webhooks"): {"url": "https://1.1.1.1/hook"},
     ("PATCH", "/v1/webhooks/{webhook_id}"): {"enabled": False},

@@ -153,7 +153,7 @@ class Job:
                 pass
 
     async def _in_own_words(self, step: rules.Finish) -> rules.Finish:
-        """A stop that no model has words for is told from the log; its guardrails take out of that what they take out."""
+        """A stop that no model has words for is told from the log, and passes the guardrails like other words."""
         if step.text or step.status is not Status.STOPPED:
             return step
         state = self._recorder.state

@@ -4,6 +4,8 @@ import time
 from math import exp
 
 _OVER = 10.0
+FEW = 3.0
+"""Calls within the last seconds from which on there is a rate to speak of."""
 
 
 class Measured:
@@ -23,8 +25,10 @@ class Measured:
         self._tokens += tokens
 
     def a_minute(self) -> tuple[float, float]:
-        """Calls and tokens a minute."""
+        """Calls and tokens a minute; nothing where only a few were made: two calls at once are no rate."""
         self._fade()
+        if self._requests < FEW:
+            return 0.0, 0.0
         # A sum that has only begun to fill stands for the time since it began.
         span = _OVER * (1 - exp(-max(1.0, self._at - self._began) / _OVER))
         return self._requests / span * 60, self._tokens / span * 60

@@ -71,6 +71,9 @@ def refuse(lane: Lane, told: Told, sent_at: float, now: float, measured: tuple[f
     units = _exhausted(told)
     requests, tokens = lane.requests, lane.tokens
     again = now - lane.cut_at < SOON
+    if requests.now is None and tokens.now is None and not any(measured):
+        # So few calls say nothing about a rate: to wait as long as the provider says is all that can be done.
+        return lane
     if Unit.REQUESTS in units:
         requests = _cut(requests, lane.requests_used, measured[0], again=again)
     if Unit.TOKENS in units:
@@ -148,7 +151,8 @@ def _exhausted(told: Told) -> frozenset[Unit]:
 
 def _cut(rate: Rate, used: float, measured: float, *, again: bool) -> Rate:
     if rate.now is None:
-        return replace(rate, now=max(SLOWEST, measured * FIRST_CUT))
+        # Where nothing was counted there is nothing to cut: whatever was guessed would hold everybody up.
+        return replace(rate, now=max(SLOWEST, measured * FIRST_CUT)) if measured > 0 else rate
     if rate.refused is None and rate.most is None:
         share = EARLY_CUT
     else:

@@ -96,6 +96,10 @@ class Pacer:
         """
         try:
             lane = await self._known(name, limits)
+            if lane is not None and not lane.is_paced and (held := self.held(name)) > 0:
+                if held > PATIENCE:
+                    return Wait(held * random.uniform(1.0, 1.2), self._words(lane))
+                await asyncio.sleep(held)
             if lane is None or not lane.is_paced:
                 self._measure(name).add(1.0, 0.0)
                 return Go(name, 0.0, paced=False, sent_at=self._now())

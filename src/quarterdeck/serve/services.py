@@ -25,7 +25,6 @@ from quarterdeck.serve.store import RunLog
 from quarterdeck.switches.board import Board
 from quarterdeck.threads.service import Threads
 from quarterdeck.usage.service import Usage
-from quarterdeck.usage.service import Usage
 from quarterdeck.webhooks.service import Webhooks
 
 
@@ -49,7 +48,6 @@ async def open_services(app: FastAPI, parts: Parts, stack: AsyncExitStack) -> No
     state.levels = Levels(PresentGrants(state.releases), wakes, parts.clock)
     state.waits = Waits(state.runs, wakes, parts.closing)
     stack.callback(state.waits.close)
-    state.usage = Usage(database)
     state.usage = Usage(database)
     state.webhooks = Webhooks.of(await stack.enter_async_context(Outbound.of(settings)), settings)
     state.live = await stack.enter_async_context(live_streams(RunLog(database), wakes, parts.closing))
