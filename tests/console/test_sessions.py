@@ -78,7 +78,7 @@ def test_every_address_of_the_console_can_be_reloaded(console: Console) -> None:
     page = console.sign_in().open("/runs")
     page.get_by_role("link", name="Keys").wait_for()
     links = [link.get_attribute("href") or "" for link in page.get_by_role("navigation").get_by_role("link").all()]
-    assert len(links) == 6
+    assert len(links) == 8
     for link in links:
         console.open(link)
         expect(page.get_by_role("heading", level=1)).to_be_visible()
