@@ -8,7 +8,7 @@ from quarterdeck.core.clock import Clock
 from quarterdeck.core.errors import Error, Unavailable
 from quarterdeck.gates.intents import Intent, ToolFacts
 from quarterdeck.gates.outcomes import Outcome, Results
-from quarterdeck.gates.recalling import Recalling
+from quarterdeck.gates.recalling import Change, Recalling
 from quarterdeck.gates.secrecy import Secrecy
 from quarterdeck.rates.circuit import Outcome as Health
 from quarterdeck.rates.circuit import PassOrWait, Wait
@@ -20,6 +20,7 @@ from quarterdeck.runs.records import Effect, Repeat
 from quarterdeck.tools.records import Answered, Failed, Keep, Progress, Toolbox, ToolOutcome, ToolRequest, Unknown
 
 _BACKOFF, _BACKOFF_LIMIT = 0.25, 5.0
+_DATABASE_PAUSE = 0.5
 _IN_PLACE = 2.0
 """Seconds for which a call whose tool is being left alone waits here, as long as it does before its intent."""
 
@@ -66,8 +67,7 @@ class Sending:
         if isinstance(known, ToolAnswered):
             return known
         try:
-            left = intent.boot_deadline - self._clock.boot()
-            change = await self._recalling.changing(release, intent, facts, left)
+            change = await self._changing(self._recalling, release, intent, facts)
         except Unavailable as away:
             words = f"The call failed and had no effect: what it changes could not be noted first. {away.detail}"
             return ToolFailed(call=intent.call, code="not_sent", content=(Text(words),))
@@ -77,6 +77,19 @@ class Sending:
         if change is not None and not isinstance(event, ToolUnknown):
             await self._recalling.changed(change)
         return event
+
+    async def _changing(
+        self, recalling: Recalling, release: Release, intent: Intent, facts: ToolFacts
+    ) -> Change | None:
+        """Note what a call is about to change; a database that is away is waited for as long as it may still begin."""
+        while True:
+            left = intent.boot_deadline - self._clock.boot()
+            try:
+                return await recalling.changing(release, intent, facts, left)
+            except Unavailable:
+                if left <= _DATABASE_PAUSE:
+                    raise
+                await asyncio.sleep(_DATABASE_PAUSE)
 
     async def _send(
         self,
