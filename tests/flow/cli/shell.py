@@ -92,6 +92,8 @@ class Shell:
         pid, descriptor = pty.fork()
         if pid == 0:
             os.chdir(self.folder)
+            # Tests that run in the background were told to ignore it, and a person's terminal was not.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.execve(COMMAND[0], [*COMMAND, *words], self.environ)
         terminal = Terminal(pid, descriptor)
         try:
