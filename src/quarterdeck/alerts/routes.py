@@ -19,6 +19,7 @@ from quarterdeck.http.answers import Answer
 from quarterdeck.http.pages import page, read_cursor, write_cursor
 from quarterdeck.http.parts import Parts, PartsDep
 from quarterdeck.http.segments import keep_apart
+from quarterdeck.tenants.service import reach
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 keep_apart("alert", "facets", "near-limits")
@@ -34,8 +35,7 @@ class Desk:
 
     def transaction(self) -> Transaction:
         """The transaction that sees them."""
-        database = self.parts.database
-        return database.system.transaction() if self.tenant is None else database.tenant(self.tenant)
+        return reach(self.parts.database, self.tenant)
 
     @property
     def agents(self) -> list[str] | None:

@@ -38,6 +38,7 @@ from quarterdeck.http.fixes import invalid
 from quarterdeck.http.pages import DEFAULT_LIMIT, CursorQuery, LimitQuery, page, read_cursor, write_cursor
 from quarterdeck.http.parts import Parts, PartsDep
 from quarterdeck.http.segments import keep_apart
+from quarterdeck.tenants.service import reach
 
 router = APIRouter(prefix="/v1/budgets", tags=["budgets"])
 keep_apart("budget", "suggest")
@@ -56,8 +57,7 @@ class Desk:
 
     def transaction(self) -> Transaction:
         """The transaction that sees them."""
-        database = self.parts.database
-        return database.system.transaction() if self.tenant is None else database.tenant(self.tenant)
+        return reach(self.parts.database, self.tenant)
 
     async def shown(self, tx: Tx, entry: Entry, status: int = 200) -> Answer:
         """One entry of the list as the answer to a request, with an ETag where it can be changed."""

@@ -252,9 +252,10 @@ class ModelGate:
 
     async def savings(self, request: ModelRequest, main: ModelPin, usage: Usage, trimmed: int) -> Savings:
         """What an answer cost less than it might have."""
-        own, first = await self.price(request.pin), await self.price(main)
+        own = await self.price(request.pin)
         if own.price is None:
             return Savings()
+        first = own if request.pin == main else await self.price(main)
         return Savings(
             prices.saved_by_cache(own.price, usage),
             prices.saved_by_route(own.price, first.price, usage),

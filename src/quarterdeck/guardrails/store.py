@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from quarterdeck.core.ids import RunId, TenantId, uuid7_floor
 from quarterdeck.db.records import Row, Tx
 from quarterdeck.runs.events import Event, RunAdmitted, read
-from quarterdeck.runs.messages import Text, UserMessage
+from quarterdeck.runs.messages import UserMessage, words
 
 # Judgements of a tenant's newest runs since a time, counted by edge, verdict, deciding rule and what was found.
 JUDGED = """
@@ -86,7 +86,7 @@ async def said(tx: Tx, tenant: TenantId, question: Question) -> list[Said]:
 def _words(event: Event) -> str:
     messages = event.input if isinstance(event, RunAdmitted) else ()
     parts = (part for message in messages if isinstance(message, UserMessage) for part in message.content)
-    return "\n".join(part.text if isinstance(part, Text) else part.begins for part in parts)
+    return words(parts, "\n")
 
 
 def _parameters(tenant: TenantId, question: Question) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ from uuid import UUID
 from msgspec import structs
 
 from quarterdeck.budgets import store as budgets
-from quarterdeck.budgets.records import Amount, Left, Line, Refused, Reserved
+from quarterdeck.budgets.records import CLOSING, Amount, Left, Line, Refused, Reserved
 from quarterdeck.core.clock import Clock
 from quarterdeck.core.ids import ThreadId
 from quarterdeck.db.records import Tx
@@ -23,8 +23,6 @@ from quarterdeck.usage.records import State, UsageRow
 
 CHECK = "budget"
 """The name of this check in the log, after those of the model gate."""
-SLICE = "closing"
-"""The reservation from which the last answer is paid. It is made once a run, with its first question."""
 LOST, INTERRUPTED = "lost", "interrupted"
 """Codes of questions whose answer nobody received: their worker died, or they were stopped on their way."""
 _MAY_HAVE_COST = frozenset({Fault.TIMEOUT.value, Fault.CUT_OFF.value, Fault.MALFORMED.value, LOST, INTERRUPTED})
@@ -91,15 +89,18 @@ class Accounts:
     async def _reserve(self, tx: Tx, called: ModelCalled, stake: Stake) -> Reserved | Refused:
         run = self._run
         if stake.closing is not None:
-            lasting = tuple(line for line in stake.lines if not line.waits)
-            kept = await budgets.reserve(tx, run.tenant, run.id, SLICE, 0, lasting, stake.closing)
+            kept = await self._reserve_last(tx, stake.lines, stake.closing)
             if isinstance(kept, Refused):
                 return kept
-        if called.degree == SLICE:
-            lasting = tuple(line for line in stake.lines if not line.waits)
-            return await budgets.reserve(tx, run.tenant, run.id, SLICE, 0, lasting, stake.worst)
+        if called.degree == CLOSING:
+            return await self._reserve_last(tx, stake.lines, stake.worst)
         name = _name(called.call, self._tried.get(called.call, 0) + 1)
         return await budgets.reserve(tx, run.tenant, run.id, name, run.attempt, stake.lines, stake.worst)
+
+    async def _reserve_last(self, tx: Tx, lines: Sequence[Line], worst: Amount) -> Reserved | Refused:
+        """The last answer's slice: one a run, whichever attempt asks for it. A minute's limits don't last that long."""
+        run, lasting = self._run, [line for line in lines if not line.waits]
+        return await budgets.reserve(tx, run.tenant, run.id, CLOSING, 0, lasting, worst)
 
     def asked(self, called: ModelCalled, stake: Stake) -> None:
         """The question is in the log, with what was set aside for it."""
@@ -142,7 +143,7 @@ class Accounts:
     async def _failed(self, tx: Tx, event: ModelFailed) -> list[UsageRow]:
         asked = self._open.get(event.call)
         if event.code == LOST:
-            names = [SLICE] if asked and asked.called.degree == SLICE else _names(event.call)
+            names = [CLOSING] if asked and asked.called.degree == CLOSING else _names(event.call)
             for name in names:
                 await budgets.settle(tx, self._run.tenant, self._run.id, name, None)
         if asked is None or (not event.presumed and event.retry_in_ms is not None):
@@ -154,7 +155,7 @@ class Accounts:
         return [self._row(asked, Usage(), event.presumed, State.PRESUMED, "", event.ms)]
 
     async def _settle(self, tx: Tx, asked: _Open, used: Amount | None) -> None:
-        name = SLICE if asked.called.degree == SLICE else _name(asked.called.call, asked.tried)
+        name = CLOSING if asked.called.degree == CLOSING else _name(asked.called.call, asked.tried)
         if asked.stake.lines:
             await budgets.settle(tx, self._run.tenant, self._run.id, name, used)
 

@@ -8,7 +8,8 @@ from quarterdeck.core.text import shorten
 from quarterdeck.loop.handoffs import handoff, request_of
 from quarterdeck.runs.events import RunClosing
 from quarterdeck.runs.fold import RunState
-from quarterdeck.runs.messages import AUTHOR, Message, ModelMessage, Text, ToolMessage, UserMessage
+from quarterdeck.runs.messages import AUTHOR, Message, Text, ToolMessage, UserMessage
+from quarterdeck.runs.turns import plain
 
 MOST_BYTES = 6_000
 """The largest last question, its instructions included, in bytes of UTF-8."""
@@ -49,17 +50,9 @@ def notes(state: RunState, closing: RunClosing) -> tuple[Message, ...]:
 
 
 def _results(state: RunState) -> list[str]:
-    names = {
-        call.id: call.tool for message in state.messages if isinstance(message, ModelMessage) for call in message.calls
-    }
     results = [message for message in state.messages if isinstance(message, ToolMessage)]
     results += [call.outcome for call in state.calls if call.outcome is not None]
-    return [f"- {names.get(one.call, one.tool)}: {_head(one)}" for one in results[-_RESULTS:]]
-
-
-def _head(message: ToolMessage) -> str:
-    words = " ".join(part.text if isinstance(part, Text) else part.begins for part in message.content)
-    return shorten(" ".join(words.split()), _RESULT)
+    return [f"- {one.tool}: {plain(one.content, _RESULT)}" for one in results[-_RESULTS:]]
 
 
 def _clipped(text: str, most: int) -> str:

@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from quarterdeck.budgets.records import Left, Scope, Unit
 from quarterdeck.core.money import MicroUsd, show
-from quarterdeck.runs.messages import AUTHOR, Message, ModelMessage, Text, UserMessage
 
 
 class Degree(StrEnum):
@@ -31,8 +30,6 @@ _CHEAPER_BELOW, _SHORTER_BELOW, _TELL_BELOW = 0.25, 0.10, 0.50
 _OWN = frozenset({Scope.RUN, Scope.THREAD, Scope.USER})
 """What a model is told of. How much many others have left is not its business."""
 _FEW_STEPS = 5
-_NEWEST = 6
-"""Messages that a short conversation has beside the request that began it."""
 
 
 def share_left(left: Sequence[Left]) -> float:
@@ -53,17 +50,6 @@ def below(degree: Degree, *, has_cheaper: bool) -> Degree:
     """The next rung down. From the last one there is none."""
     lower = LADDER[min(LADDER.index(degree) + 1, len(LADDER) - 1)]
     return Degree.SHORTER if lower is Degree.CHEAPER and not has_cheaper else lower
-
-
-def shortened(messages: Sequence[Message], keep: int = _NEWEST) -> tuple[Message, ...]:
-    """The request that began a conversation and its newest messages; a call is never parted from its result."""
-    start = len(messages) - keep
-    while start > 1 and not isinstance(messages[start], ModelMessage):
-        start -= 1
-    if start <= 1:
-        return tuple(messages)
-    left_out = UserMessage((Text(f"[{start - 1} messages are left out here to save money.]"),), AUTHOR)
-    return (messages[0], left_out, *messages[start:])
 
 
 def notice(left: Sequence[Left], steps_left: int, degree: Degree) -> str:

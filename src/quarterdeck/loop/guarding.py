@@ -17,7 +17,7 @@ from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.deltas import Deltas
 from quarterdeck.loop.talk import Talk
 from quarterdeck.runs.events import Event, GuardrailJudged, MessageAdded, RunEscalated
-from quarterdeck.runs.messages import AUTHOR, Content, Message, Spoken, Stored, Text, ToolMessage, UserMessage
+from quarterdeck.runs.messages import AUTHOR, Content, Message, Spoken, Stored, Text, ToolMessage, UserMessage, words
 
 NUDGE = "guardrail"
 """The cause of the message with which an answer is asked for once more."""
@@ -98,8 +98,8 @@ class Guarding:
         recorder = self._attempt.recorder
         messages = recorder.state.messages
         said = [message for message in messages if isinstance(message, UserMessage)]
-        whole = [words for message in said if (words := _words(message.content, await self._read_back(message)))]
-        text = "\n\n".join(whole)
+        whole = [_whole(message.content, await self._read_back(message)) for message in said]
+        text = "\n\n".join(text for text in whole if text)
         judgement = await inputs.judge(self._input, self._subject(text), self._ports)
         replaced = _with_text(messages, judgement.text) if judgement.text != text and len(said) == 1 else ()
         recorder.emit(_event(Edge.INPUT, 0, judgement, replaced))
@@ -166,7 +166,7 @@ class Guarding:
         talk = await self._talk.conversation()
         # What the user said themselves may be said back to them.
         heard = (message for message in talk.said if isinstance(message, ToolMessage | UserMessage))
-        sources = tuple(_words(message.content) for message in heard)
+        sources = tuple(words(message.content, "\n") for message in heard)
         return replace(self._subject(text), sources=sources, system=talk.system, canary=self._canary)
 
 
@@ -197,9 +197,9 @@ def _for_good(judgement: Judgement) -> Judgement:
     )
 
 
-def _words(content: Sequence[Content], read_back: Mapping[str, str] | None = None) -> str:
-    kept = read_back or {}
-    return "\n".join(part.text if isinstance(part, Text) else kept.get(part.key, part.begins) for part in content)
+def _whole(content: Sequence[Content], read_back: Mapping[str, str]) -> str:
+    parts = (Text(read_back.get(part.key, part.begins)) if isinstance(part, Stored) else part for part in content)
+    return words(parts, "\n")
 
 
 def _with_words(content: tuple[Spoken, ...], text: str) -> tuple[Spoken, ...]:

@@ -6,7 +6,7 @@ from itertools import groupby
 from quarterdeck.core.json import Json
 from quarterdeck.core.text import shorten
 from quarterdeck.runs.fold import RunState
-from quarterdeck.runs.messages import Call, ModelMessage, Text, ToolMessage, UserMessage
+from quarterdeck.runs.messages import Call, ModelMessage, ToolMessage, UserMessage, words
 from quarterdeck.runs.parts import Handoff
 
 
@@ -28,7 +28,7 @@ def request_of(state: RunState) -> str:
     """What the user asked for in this run."""
     for message in state.messages:
         if isinstance(message, UserMessage):
-            return " ".join(part.text if isinstance(part, Text) else part.begins for part in message.content)
+            return words(message.content)
     return ""
 
 
@@ -55,9 +55,9 @@ def _done(state: RunState) -> list[str]:
 
 def _counted(told: Iterable[str]) -> Iterator[str]:
     """The same several times in a row is told once."""
-    for words, same in groupby(told):
+    for line, same in groupby(told):
         count = len(list(same))
-        yield f"{words} × {count}" if count > 1 else words
+        yield f"{line} × {count}" if count > 1 else line
 
 
 def _left(state: RunState) -> list[str]:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from quarterdeck.core.errors import Unavailable
 from quarterdeck.core.text import shorten
 from quarterdeck.gates.asking import Fault, ModelFault
+from quarterdeck.guardrails.shape import OutputCheck
 from quarterdeck.loop import rules
 from quarterdeck.loop.aside import Aside
 from quarterdeck.loop.attempt import Attempt, Interrupted
@@ -17,7 +18,6 @@ from quarterdeck.loop.flights import Flight
 from quarterdeck.loop.guarding import Guarding
 from quarterdeck.loop.handoffs import handoff, parting_words
 from quarterdeck.loop.model_turn import ModelTurn
-from quarterdeck.loop.output import OutputCheck
 from quarterdeck.loop.parting import Parting
 from quarterdeck.loop.questions import Denied, Questions, Unanswered
 from quarterdeck.loop.shortening import Shortening

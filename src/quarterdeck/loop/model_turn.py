@@ -8,7 +8,7 @@ from msgspec import structs
 from quarterdeck.gates.asking import Fault, ModelAnswer, ModelRequest
 from quarterdeck.gates.routing import Choice
 from quarterdeck.loop import closing, degrees, rules
-from quarterdeck.loop.accounts import LOST, SLICE
+from quarterdeck.loop.accounts import LOST
 from quarterdeck.loop.answers import answered, clean, drifts
 from quarterdeck.loop.attempt import Attempt
 from quarterdeck.loop.degrees import Degree
@@ -19,6 +19,7 @@ from quarterdeck.loop.shortening import Shortening
 from quarterdeck.loop.talk import Talk
 from quarterdeck.runs.conversation import told
 from quarterdeck.runs.events import ModelAnswered, ModelFailed, RunClosing
+from quarterdeck.runs.fold import CLOSING
 from quarterdeck.runs.messages import Call, Message, ModelMessage, Spoken, ToolMessage
 from quarterdeck.runs.records import StopReason
 
@@ -130,12 +131,12 @@ class ModelTurn:
         assert state.closing is not None
         outcome = await self._ask_for_the_last(step, state.closing.why)
         if isinstance(outcome, Unaffordable):
-            choice = self._questions.choose(SLICE, Degree.CHEAPER)
+            choice = self._questions.choose(CLOSING, Degree.CHEAPER)
             pin = replace(choice.pin, max_output_tokens=min(closing.MOST_TOKENS, choice.pin.max_output_tokens))
             system = closing.system_text(release.agent, release.description)
             notes = closing.notes(state, state.closing)
-            request = self._request(step.step, SLICE, replace(choice, pin=pin), system, notes)
-            draft = Draft(replace(request, purpose=SLICE), replace(choice, pin=pin), Degree.CLOSING)
+            request = self._request(step.step, CLOSING, replace(choice, pin=pin), system, notes)
+            draft = Draft(replace(request, purpose=CLOSING), replace(choice, pin=pin), Degree.CLOSING)
             outcome = await self._questions.put(draft)
             if isinstance(outcome, ModelAnswer):
                 await self._keep(draft.request, outcome)
@@ -146,13 +147,12 @@ class ModelTurn:
     async def _ask_for_the_last(self, step: rules.CallModel, why: str) -> Trouble | None:
         """From the newest part of the conversation; tools are still shown, so that its beginning stays the same."""
         talk, state, tools = await self._talk.conversation(), self._attempt.recorder.state, self._attempt.around.tools
-        choice = self._questions.choose(SLICE, Degree.CHEAPER)
+        choice = self._questions.choose(CLOSING, Degree.CHEAPER)
         open_calls = told(state)[len(state.messages) :]
         messages = (*talk.messages, *open_calls)
         request = self._request(step.step, f"m{step.step}", choice, self._guarding.system(talk.system), messages)
-        request = replace(
-            request, purpose=SLICE, tools=tools.offers(self._attempt.release), notice=closing.LAST_WORDS.format(why=why)
-        )
+        offers, notice = tools.offers(self._attempt.release), closing.LAST_WORDS.format(why=why)
+        request = replace(request, purpose=CLOSING, tools=offers, notice=notice)
         outcome = await self._questions.put(Draft(request, choice, Degree.NO_TOOLS, talk.digest()))
         if not isinstance(outcome, ModelAnswer):
             return outcome
@@ -192,7 +192,7 @@ class ModelTurn:
         """The answer into the log, as far as its guardrails let it, and what was odd about it."""
         recorder = self._attempt.recorder
         content = clean(answer.content)
-        if request.purpose == SLICE:
+        if request.purpose == CLOSING:
             content = tuple(part for part in content if not isinstance(part, Call))
         said: ModelAnswered = answered(request, answer, content, recorder.state.faults + 1)
         if not self._guarding.of_output:
@@ -208,7 +208,7 @@ class ModelTurn:
     async def _judge(self, request: ModelRequest, content: tuple[Spoken, ...]) -> Judged:
         if ModelMessage(content).calls:
             return await self._guarding.judge_words(request.step, content)
-        return await self._guarding.judge_output(request.step, content, last=request.purpose == SLICE)
+        return await self._guarding.judge_output(request.step, content, last=request.purpose == CLOSING)
 
 
 _WAITED_OUT = frozenset({Fault.RATE_LIMITED, Fault.PACED, Fault.DIVERGED, Fault.NOT_RECORDED})
@@ -221,7 +221,7 @@ def _too_long(trouble: Trouble | None) -> bool:
 
 
 def _no_last_answer(step: rules.CallModel, why: str) -> ModelFailed:
-    return ModelFailed(step=step.step, call=SLICE, code="no_last_answer", message=why, purpose=SLICE)
+    return ModelFailed(step=step.step, call=CLOSING, code="no_last_answer", message=why, purpose=CLOSING)
 
 
 def _first_read(messages: Sequence[Message]) -> tuple[str, ...]:

@@ -9,7 +9,6 @@ from quarterdeck.core.clock import Clock
 from quarterdeck.core.text import shorten, storable, storable_json
 from quarterdeck.loop import rules
 from quarterdeck.loop.handoffs import handoff as handing_over
-from quarterdeck.loop.handoffs import parting_words
 from quarterdeck.loop.recorder import Recorder
 from quarterdeck.loop.tool_turn import unknown
 from quarterdeck.runs.events import RunFinished, RunParked, RunReleased
@@ -32,13 +31,10 @@ class Parting:
         self._recorder.emit(*map(unknown, rules.lost(self._recorder.state)))
         state = self._recorder.state
         handoff = None if step.status is Status.SUCCEEDED else handing_over(state, step.why)
-        text = step.text
-        if not text and handoff is not None and step.status is Status.STOPPED:
-            text = parting_words(handoff)
         finished = RunFinished(
             status=step.status,
             reason=step.reason,
-            text=storable(text),
+            text=storable(step.text),
             output=storable_json(step.output) if step.output is not None else None,
             handoff=handoff,
             error_code=step.error_code,

@@ -105,10 +105,10 @@ class Conversation:
         return self.system.encode("utf-8", "replace")
 
     def _add(self, whole: Message) -> None:
-        at = len(self._said)
+        size, short = view.size_of(whole), view.short(whole, len(self._said), self._results_over)
         self._said.append(whole)
-        self._sizes.append(view.size_of(whole))
-        self._short.append(view.size_of(view.short(whole, at, self._results_over)))
+        self._sizes.append(size)
+        self._short.append(size if short is whole else view.size_of(short))
         self._shown.append(whole)
         self._hash.update(encode(whole))
 

@@ -16,12 +16,13 @@ from quarterdeck.gates.model import Kind, ModelFacts
 from quarterdeck.gates.records import Verdict
 from quarterdeck.gates.routing import Choice
 from quarterdeck.loop import closing
-from quarterdeck.loop.accounts import INTERRUPTED, SLICE, Stake, may_have_cost
+from quarterdeck.loop.accounts import INTERRUPTED, Stake, may_have_cost
 from quarterdeck.loop.answers import failed
 from quarterdeck.loop.attempt import Attempt, Interrupted
 from quarterdeck.loop.degrees import Degree
 from quarterdeck.loop.flights import Flight
 from quarterdeck.runs.events import ModelCalled, ModelFailed
+from quarterdeck.runs.fold import CLOSING
 from quarterdeck.runs.messages import Message
 from quarterdeck.runs.parts import Decision
 
@@ -78,11 +79,9 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Unaffordable:
-    """The question costs more, at worst, than a budget has left: `room`, in the unit that it is short of."""
+    """The question costs more, at worst, than a budget has left."""
 
     why: str
-    unit: Unit
-    room: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,7 @@ class Questions:
         worst = worst_case(bound.price, known, new, pin.max_output_tokens, factors.of(pin.id))
         last = None
         if lines and not self._kept:
-            cheapest = await models.price(self.choose(SLICE, Degree.CHEAPER).pin)
+            cheapest = await models.price(self.choose(CLOSING, Degree.CHEAPER).pin)
             last = worst_case(cheapest.price, 0, closing.MOST_BYTES, closing.MOST_TOKENS)
         return Stake(lines, worst, last, draft.tools, draft.trimmed_tokens), not bound.unpriced
 
@@ -323,4 +322,4 @@ def _too_dear(refused: Refused) -> Denied | Unaffordable:
         return Denied("rate", rate_words(refused), refused.retry_in or BLIND_PAUSE)
     if refused.short:  # there is enough, and others were always faster
         return Denied("budget", "others spend from the same budget at this moment", refused.retry_in or BUSY_PAUSE)
-    return Unaffordable(budget_words(refused), refused.line.unit, max(0, refused.limit - refused.spent))
+    return Unaffordable(budget_words(refused))

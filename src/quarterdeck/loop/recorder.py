@@ -104,25 +104,25 @@ class Recorder:
         async with self._turn:
             events, state = self._events[:], self.state
             outcome: list[Paid | Refused] = []
+            asked: list[RunState] = []
 
             async def work(tx: Tx) -> None:
                 # What the last question really cost is booked first: the rest of its worst case may pay for this one.
                 await self._accounts.enter(tx, events)
                 outcome[:] = [await self._accounts.set_aside(tx, called, stake)]
                 if isinstance(outcome[0], Paid):
-                    await self._write(tx, [*events, outcome[0].called], self._after(state, outcome[0].called))
+                    paid = outcome[0].called
+                    asked[:] = [apply(state, paid, self.hold.attempt, self._clock.now())]
+                    await self._write(tx, [*events, paid], asked[0])
                 elif events:
                     await self._write(tx, events, state)
 
             await undisturbed(self._patiently(work))
             del self._events[: len(events)]
             if isinstance(outcome[0], Paid):
-                self.state = replace(self._after(state, outcome[0].called), last_seq=self.state.last_seq)
+                self.state = replace(asked[0], last_seq=self.state.last_seq)
                 self._accounts.asked(outcome[0].called, stake)
             return outcome[0]
-
-    def _after(self, state: RunState, called: ModelCalled) -> RunState:
-        return apply(state, called, self.hold.attempt, self._clock.now())
 
     async def set_aside(self, called: ModelCalled, stake: Stake) -> Paid | Refused:
         """Set a question's worst case aside once more: for another try of what may have been charged already."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeAlias
 
 from quarterdeck.core.json import Json
-from quarterdeck.loop.output import Fits, Misfits, OutputCheck
+from quarterdeck.guardrails.shape import Fits, Misfits, OutputCheck
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs.events import RunClosing, RunEscalated
 from quarterdeck.runs.fold import CallState, RunState

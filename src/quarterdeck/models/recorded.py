@@ -15,7 +15,7 @@ from quarterdeck.models.library import Library, Shelf
 from quarterdeck.models.prices import ANYBODYS, Prices
 from quarterdeck.models.records import Delta, Fault, ModelAnswer, ModelFault, ModelRequest, ToolOffer
 from quarterdeck.models.turns import newest, own
-from quarterdeck.runs.messages import Content, Message, Text, ToolMessage, UserMessage
+from quarterdeck.runs.messages import Message, Text, ToolMessage, UserMessage, words
 
 TAG = "quarterdeck.conversation"
 """The tag by which a run names the conversation that answers it."""
@@ -138,16 +138,11 @@ def said(message: Message) -> Said:
     """A message as a cassette has it."""
     match message:
         case UserMessage():
-            return Said(user=words(message.content))
+            return Said(user=words(message.content, "\n"))
         case ToolMessage():
-            return Said(tool=message.tool, text=words(message.content), is_error=message.is_error)
+            return Said(tool=message.tool, text=words(message.content, "\n"), is_error=message.is_error)
         case _:
             raise TypeError("a model's own message is an answer, not a question")
-
-
-def words(content: Sequence[Content]) -> str:
-    """The text of a message's content."""
-    return "\n".join(part.text if isinstance(part, Text) else part.begins for part in content)
 
 
 def _answer(
@@ -229,7 +224,7 @@ def _kinds(messages: Sequence[Said]) -> str:
 def _opening(request: ModelRequest) -> str:
     """The user's first text in this run; what was said in its thread before is another conversation."""
     said = (message for message in own(request.messages, request.step) if isinstance(message, UserMessage))
-    return next((words(message.content) for message in said), "")
+    return next((words(message.content, "\n") for message in said), "")
 
 
 def _pieces(exchange: Exchange) -> Iterator[tuple[str, str]]:

@@ -18,7 +18,6 @@ from quarterdeck.runs.messages import (
     Label,
     Message,
     ModelMessage,
-    Text,
     ToolMessage,
     Trust,
     Usage,
@@ -432,8 +431,3 @@ def _signature(calls: tuple[Call, ...]) -> str:
         return canonical(asked).decode()
     except ValueError:  # integers beyond 2^53 have no canonical form
         return repr(asked)
-
-
-def words(content: Iterable[object]) -> str:
-    """The plain words of some content, for titles and sentences."""
-    return " ".join(part.text for part in content if isinstance(part, Text))

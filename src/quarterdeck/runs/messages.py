@@ -3,6 +3,7 @@
 Structs rather than dataclasses, because they are written and read at every step and carry their own JSON tag.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import TypeAlias
 
@@ -75,6 +76,12 @@ Content: TypeAlias = Text | Stored
 """What people and tools say."""
 Spoken: TypeAlias = Text | Stored | Thinking | Call
 """What a model says."""
+
+
+def words(content: Iterable[Spoken], between: str = " ") -> str:
+    """The words in some content, of stored parts how they begin; without reasoning and calls."""
+    parts = (part for part in content if isinstance(part, Text | Stored))
+    return between.join(part.text if isinstance(part, Text) else part.begins for part in parts)
 
 
 class UserMessage(msgspec.Struct, frozen=True, tag="user", omit_defaults=True):

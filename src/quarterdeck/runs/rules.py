@@ -8,7 +8,7 @@ from quarterdeck.core.errors import Conflict, NotFound
 from quarterdeck.core.text import shorten
 from quarterdeck.runs.events import ApprovalAnswered, ToolUnknown
 from quarterdeck.runs.fold import RunState
-from quarterdeck.runs.messages import Message, Text, UserMessage
+from quarterdeck.runs.messages import Message, UserMessage, words
 from quarterdeck.runs.records import ENDED, LIVE, Effect, Run, Status
 
 RISK = {
@@ -130,6 +130,5 @@ def title(messages: Sequence[Message]) -> str:
     """The first words of the input, for lists."""
     for message in messages:
         if isinstance(message, UserMessage):
-            words = " ".join(part.text if isinstance(part, Text) else part.begins for part in message.content).split()
-            return shorten(" ".join(words), 120)
+            return shorten(" ".join(words(message.content).split()), 120)
     return ""

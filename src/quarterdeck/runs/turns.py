@@ -20,6 +20,7 @@ from quarterdeck.runs.messages import (
     Thinking,
     ToolMessage,
     UserMessage,
+    words,
 )
 
 
@@ -104,10 +105,7 @@ def show_label(label: Label) -> dict[str, Json]:
 
 def plain(content: Iterable[Content | Spoken], longest: int) -> str:
     """The words of some content on one line, shortened."""
-    words = " ".join(
-        part.text if isinstance(part, Text) else part.begins for part in content if isinstance(part, Text | Stored)
-    )
-    return shorten(" ".join(words.split()), longest)
+    return shorten(" ".join(words(content).split()), longest)
 
 
 def _of_message(entry: Entry, message: Message, cause: str | None = None) -> Turn:

@@ -32,7 +32,7 @@ BOOTSTRAP = "bootstrap"
 
 
 def reach(database: Database, tenant: TenantId | None) -> Transaction:
-    """The transaction in which a tenant's keys are reached, or for None the deployment's."""
+    """The transaction in which what is a tenant's is reached, or for None what is the deployment's."""
     return database.system.transaction() if tenant is None else database.tenant(tenant)
 
 

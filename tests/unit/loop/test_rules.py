@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from msgspec.structs import replace as replace_struct
 
+from quarterdeck.guardrails.shape import Fits, Misfits, OutputCheck
 from quarterdeck.loop import rules
 from quarterdeck.loop.handoffs import handoff, parting_words
-from quarterdeck.loop.output import Fits, Misfits, OutputCheck
 from quarterdeck.loop.rules import CallModel, CallTools, Close, Doubt, Finish, JudgeInput, Nudge, Park, Rest
 from quarterdeck.releases.records import Limits
 from quarterdeck.runs import events as e
